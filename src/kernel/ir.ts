@@ -1,0 +1,567 @@
+// The kernel IR: one language of loop nests, from the fuser's first draft to the program a code generator prints.
+//
+// Expressions are immutable and hash-consed within a compile (`clearArena` starts a new one): structurally equal
+// expressions are the same object. Statements are plain immutable trees. A buffer access is an index (see index.ts)
+// plus, apart from it, a validity predicate: a conjunction of indices that must be >= 0. A load whose predicate is
+// false is not executed and yields zero.
+//
+// Before lowering: expressions have one lane, loops may be marked `parallel`, `unroll` or `vectorize`. After lowering
+// (see lower/program.ts): expressions may be vectors, loops are serial, and `let`, `letIndex` and registers appear.
+
+import type { DType, Scalar } from "../scalar/dtype.js";
+import { kindOf } from "../scalar/dtype.js";
+import { type ReduceOp, resultDType, type ScalarOp } from "../scalar/ops.js";
+import {
+  type Atom,
+  addIndex,
+  clearIndexArena,
+  type Index,
+  type IndexLike,
+  type LetAtom,
+  type LoopAtom,
+  loadedAtom,
+  type SymbolAtom,
+  substituteIndex,
+  toIndex,
+  visitAtoms,
+} from "./index.js";
+
+// ---------------------------------------------------------------------------------------------------------------
+// Buffers
+
+/**
+ * Where a buffer lives. `global`: a parameter, device memory. `scratch`: device memory shared by all threads of one
+ * kernel, alive from one top-level statement to the next. `local`: memory of one thread. `register`: after lowering,
+ * a set of variables, addressed by constants.
+ */
+export type Space = "global" | "scratch" | "local" | "register";
+
+export interface Buffer {
+  readonly name: string;
+  readonly dtype: DType;
+  /** Elements; for register buffers, variables of `lanes` elements each. */
+  readonly size: Index;
+  readonly space: Space;
+  readonly lanes: number;
+  readonly id: number;
+}
+
+let nextBufferId = 1;
+
+export function makeBuffer(name: string, dtype: DType, size: IndexLike, space: Space, lanes = 1): Buffer {
+  return { name, dtype, size: toIndex(size), space, lanes, id: nextBufferId++ };
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Expressions
+
+/** A conjunction: every index must be >= 0. The empty list is true. */
+export type Valid = readonly Index[];
+
+export type Expr =
+  | ConstExpr
+  | IndexExpr
+  | ValidExpr
+  | LoadExpr
+  | ScalarExpr
+  | CastExpr
+  | BitcastExpr
+  | RefExpr
+  | SplatExpr
+  | PackExpr;
+
+interface ExprBase {
+  /** Unique within the process, increasing: operands have smaller ids than their users. */
+  readonly id: number;
+  readonly dtype: DType;
+  /** Elements per value; 1 before lowering. */
+  readonly lanes: number;
+  readonly args: readonly Expr[];
+}
+/** A literal. 64-bit integers hold a bigint, bool a boolean. */
+export interface ConstExpr extends ExprBase {
+  readonly op: "const";
+  readonly value: Scalar;
+}
+/** An index as a value, converted to `dtype` (an integer dtype, wrapping). */
+export interface IndexExpr extends ExprBase {
+  readonly op: "index";
+  readonly index: Index;
+}
+/** A predicate as a bool value. */
+export interface ValidExpr extends ExprBase {
+  readonly op: "valid";
+  readonly valid: Valid;
+}
+/**
+ * `lanes` consecutive elements of a buffer from `index` on; zero where `valid` is false (one predicate for all
+ * lanes). `dtype` is the buffer's, or after lowering a wider integer into which elements are extended.
+ */
+export interface LoadExpr extends ExprBase {
+  readonly op: "load";
+  readonly buffer: Buffer;
+  readonly index: Index;
+  readonly valid: Valid;
+}
+/** A scalar operation, lane by lane; all operands have the result's lanes. */
+export interface ScalarExpr extends ExprBase {
+  readonly op: ScalarOp;
+}
+/** Conversion of value: truncates towards zero, saturates, NaN to 0; integers wrap; to bool is != 0. */
+export interface CastExpr extends ExprBase {
+  readonly op: "cast";
+}
+/** Same bits, same width, other dtype. */
+export interface BitcastExpr extends ExprBase {
+  readonly op: "bitcast";
+}
+/** After lowering: a variable bound by `let`. */
+export interface RefExpr extends ExprBase {
+  readonly op: "ref";
+  readonly name: string;
+}
+/** After lowering: one scalar in every lane. */
+export interface SplatExpr extends ExprBase {
+  readonly op: "splat";
+}
+/** After lowering: scalars as the lanes of a vector, lowest lane first. */
+export interface PackExpr extends ExprBase {
+  readonly op: "pack";
+}
+
+let nextExprId = 1;
+let interned = new Map<string, Expr>();
+
+/** Starts a new compile: expressions and derived index atoms made before are no longer shared with new ones. */
+export function clearArena(): void {
+  interned = new Map();
+  clearIndexArena();
+}
+
+type Unnumbered<E extends Expr> = E extends Expr ? Omit<E, "id"> : never;
+
+function intern(key: string, make: () => Unnumbered<Expr>): Expr {
+  let expr = interned.get(key);
+  if (expr === undefined) {
+    expr = { ...make(), id: nextExprId++ } as Expr;
+    interned.set(key, expr);
+  }
+  return expr;
+}
+
+const ids = (args: readonly Expr[]): string => args.map((a) => a.id).join(",");
+const validKey = (valid: Valid): string => valid.map((v) => v.key).join("&");
+
+function scalarKey(value: Scalar): string {
+  if (Object.is(value, -0)) return "-0";
+  return `${typeof value}:${String(value)}`;
+}
+
+/** A literal; the value is given as its dtype holds it (bigint for 64-bit integers, boolean for bool). */
+export function constant(value: Scalar, dtype: DType, lanes = 1): Expr {
+  const kind = kindOf(dtype);
+  const held: Scalar =
+    kind === "bool"
+      ? Boolean(value)
+      : dtype === "int64" || dtype === "uint64"
+        ? BigInt(value)
+        : Number(value);
+  return intern(`const ${dtype}x${lanes} ${scalarKey(held)}`, () => ({
+    op: "const",
+    dtype,
+    lanes,
+    args: [],
+    value: held,
+  }));
+}
+
+export function indexValue(index: IndexLike, dtype: DType): Expr {
+  const form = toIndex(index);
+  if (form.value !== undefined) return constant(form.value, dtype);
+  return intern(`index ${dtype} ${form.key}`, () => ({
+    op: "index",
+    dtype,
+    lanes: 1,
+    args: [],
+    index: form,
+  }));
+}
+
+export function validValue(valid: Valid): Expr {
+  if (valid.length === 0) return constant(true, "bool");
+  return intern(`valid ${validKey(valid)}`, () => ({
+    op: "valid",
+    dtype: "bool",
+    lanes: 1,
+    args: [],
+    valid,
+  }));
+}
+
+export function load(
+  buffer: Buffer,
+  index: IndexLike,
+  valid: Valid = [],
+  { dtype = buffer.dtype, lanes = 1 }: { dtype?: DType; lanes?: number } = {},
+): Expr {
+  const form = toIndex(index);
+  return intern(`load ${dtype}x${lanes} b${buffer.id} ${form.key} if ${validKey(valid)}`, () => ({
+    op: "load",
+    dtype,
+    lanes,
+    args: [],
+    buffer,
+    index: form,
+    valid,
+  }));
+}
+
+/** A scalar operation; the result's dtype and lanes follow from the operands. */
+export function scalar(op: ScalarOp, ...args: readonly Expr[]): Expr {
+  const dtype = resultDType(
+    op,
+    args.map((a) => a.dtype),
+  );
+  const lanes = args[args.length - 1].lanes;
+  return intern(`${op} ${ids(args)}`, () => ({ op, dtype, lanes, args }));
+}
+
+export function cast(x: Expr, dtype: DType): Expr {
+  if (x.dtype === dtype) return x;
+  return intern(`cast ${dtype} ${x.id}`, () => ({ op: "cast", dtype, lanes: x.lanes, args: [x] }));
+}
+
+export function bitcast(x: Expr, dtype: DType): Expr {
+  if (x.dtype === dtype) return x;
+  return intern(`bitcast ${dtype} ${x.id}`, () => ({ op: "bitcast", dtype, lanes: x.lanes, args: [x] }));
+}
+
+export function ref(name: string, dtype: DType, lanes: number): Expr {
+  return intern(`ref ${name} ${dtype}x${lanes}`, () => ({ op: "ref", dtype, lanes, args: [], name }));
+}
+
+export function splat(x: Expr, lanes: number): Expr {
+  if (lanes === 1) return x;
+  if (x.op === "const") return constant(x.value, x.dtype, lanes);
+  return intern(`splat ${lanes} ${x.id}`, () => ({ op: "splat", dtype: x.dtype, lanes, args: [x] }));
+}
+
+export function pack(args: readonly Expr[]): Expr {
+  if (args.length === 1) return args[0];
+  if (args.every((a) => a === args[0])) return splat(args[0], args.length);
+  return intern(`pack ${ids(args)}`, () => ({ op: "pack", dtype: args[0].dtype, lanes: args.length, args }));
+}
+
+/** An integer expression as an index, with the range its dtype allows unless the caller knows a narrower one. */
+export function loadedIndex(value: Expr, min = -(2 ** 31), max = 2 ** 31 - 1): Index {
+  if (value.op === "index") return value.index;
+  if (value.op === "const") return toIndex(Number(value.value));
+  return toIndex(loadedAtom(value, [...freeAtoms(value)], min, max));
+}
+
+/** The same operation over other operands. */
+export function withArgs(x: Expr, args: readonly Expr[]): Expr {
+  if (args.length === 0 || args.every((a, i) => a === x.args[i])) return x;
+  switch (x.op) {
+    case "cast":
+      return cast(args[0], x.dtype);
+    case "bitcast":
+      return bitcast(args[0], x.dtype);
+    case "splat":
+      return splat(args[0], x.lanes);
+    case "pack":
+      return pack(args);
+    case "const":
+    case "index":
+    case "valid":
+    case "load":
+    case "ref":
+      return x;
+    default:
+      return scalar(x.op, ...args);
+  }
+}
+
+/** The indices an expression itself mentions (not those of its operands). */
+export function indicesOf(x: Expr): readonly Index[] {
+  if (x.op === "index") return [x.index];
+  if (x.op === "valid") return x.valid;
+  if (x.op === "load") return [x.index, ...x.valid];
+  return [];
+}
+
+/**
+ * All expressions reachable from the roots, operands (and values of loaded indices) before users, each once.
+ * Iterative: depth is bounded by memory only.
+ */
+export function topologicalOrder(roots: readonly Expr[]): Expr[] {
+  const order: Expr[] = [];
+  const state = new Map<Expr, boolean>();
+  const stack: Expr[] = [...roots].reverse();
+  while (stack.length > 0) {
+    const x = stack[stack.length - 1];
+    const seen = state.get(x);
+    if (seen !== undefined) {
+      stack.pop();
+      if (!seen) {
+        state.set(x, true);
+        order.push(x);
+      }
+      continue;
+    }
+    state.set(x, false);
+    for (const arg of x.args) if (!state.has(arg)) stack.push(arg);
+    for (const index of indicesOf(x)) {
+      visitAtoms(index, (atom) => {
+        if (atom.kind === "loaded" && !state.has(atom.value)) stack.push(atom.value);
+      });
+    }
+  }
+  return order;
+}
+
+/** Loop, symbol and let atoms (and loaded ones themselves) on which the value of x depends. */
+export function freeAtoms(x: Expr): Set<Atom> {
+  const atoms = new Set<Atom>();
+  for (const e of topologicalOrder([x])) {
+    for (const index of indicesOf(e)) visitAtoms(index, (atom) => atoms.add(atom));
+  }
+  return atoms;
+}
+
+/**
+ * Rebuilds an expression bottom-up: `visit` gets each expression with operands and indices already rebuilt and gives
+ * its replacement. `replaceAtom` rewrites indices. One memo per call; iterative.
+ */
+export function rewriteExpr(
+  root: Expr,
+  visit: (x: Expr) => Expr,
+  replaceAtom: (atom: Atom) => IndexLike | undefined = () => undefined,
+  memo: Map<Expr, Expr> = new Map(),
+): Expr {
+  const replace = (atom: Atom): IndexLike | undefined => {
+    const direct = replaceAtom(atom);
+    if (direct !== undefined) return direct;
+    if (atom.kind !== "loaded") return undefined;
+    const value = memo.get(atom.value)!;
+    return value === atom.value ? undefined : loadedIndex(value, atom.min, atom.max);
+  };
+  for (const x of topologicalOrder([root])) {
+    if (memo.has(x)) continue;
+    memo.set(
+      x,
+      visit(
+        rebuild(
+          x,
+          x.args.map((a) => memo.get(a)!),
+          replace,
+        ),
+      ),
+    );
+  }
+  return memo.get(root)!;
+}
+
+function rebuild(x: Expr, args: readonly Expr[], replace: (atom: Atom) => IndexLike | undefined): Expr {
+  switch (x.op) {
+    case "index": {
+      const index = substituteIndex(x.index, replace);
+      return index === x.index ? x : indexValue(index, x.dtype);
+    }
+    case "valid":
+      return validValue(substituteValid(x.valid, replace));
+    case "load": {
+      const index = substituteIndex(x.index, replace);
+      const valid = substituteValid(x.valid, replace);
+      return load(x.buffer, index, valid, { dtype: x.dtype, lanes: x.lanes });
+    }
+    default:
+      return withArgs(x, args);
+  }
+}
+
+function substituteValid(valid: Valid, replace: (atom: Atom) => IndexLike | undefined): Valid {
+  return valid.map((v) => substituteIndex(v, replace));
+}
+
+/** Replaces atoms throughout an expression. */
+export const substituteExpr = (
+  x: Expr,
+  replaceAtom: (atom: Atom) => IndexLike | undefined,
+  memo?: Map<Expr, Expr>,
+): Expr => rewriteExpr(x, (e) => e, replaceAtom, memo);
+
+/** Start + 0, 1, ... lanes-1, as a vector of `dtype`. */
+export function ramp(start: IndexLike, stride: number, dtype: DType, lanes: number): Expr {
+  return pack(Array.from({ length: lanes }, (_, lane) => indexValue(addIndex(start, lane * stride), dtype)));
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Statements
+
+export type LoopKind = "serial" | "parallel" | "unroll" | "vectorize";
+
+export type Stmt = ForStmt | StoreStmt | AccumulateStmt | AllocStmt | IfStmt | LetStmt | LetIndexStmt;
+
+/** for (atom = 0; atom < atom.extent; atom++) body. Iterations of all but serial loops are independent. */
+export interface ForStmt {
+  readonly kind: "for";
+  readonly atom: LoopAtom;
+  readonly loop: LoopKind;
+  readonly body: readonly Stmt[];
+}
+/** buffer[index .. index + lanes) = value. */
+export interface StoreStmt {
+  readonly kind: "store";
+  readonly buffer: Buffer;
+  readonly index: Index;
+  readonly value: Expr;
+}
+/** buffer[index] = op(buffer[index], value), in any order over the iterations of enclosing loops. */
+export interface AccumulateStmt {
+  readonly kind: "accumulate";
+  readonly op: ReduceOp;
+  readonly buffer: Buffer;
+  readonly index: Index;
+  readonly value: Expr;
+}
+/** Memory, uninitialised, for the rest of the enclosing block. After lowering, `offset` is its place in bytes. */
+export interface AllocStmt {
+  readonly kind: "alloc";
+  readonly buffer: Buffer;
+  readonly offset?: number;
+}
+export interface IfStmt {
+  readonly kind: "if";
+  readonly valid: Valid;
+  readonly body: readonly Stmt[];
+}
+/** After lowering: names a value for the rest of the enclosing block. */
+export interface LetStmt {
+  readonly kind: "let";
+  readonly name: string;
+  readonly value: Expr;
+}
+/** After lowering: names an index for the rest of the enclosing block. */
+export interface LetIndexStmt {
+  readonly kind: "letIndex";
+  readonly atom: LetAtom;
+  readonly index: Index;
+}
+
+export interface Kernel {
+  readonly name: string;
+  /** Global buffers in the order in which they are passed; outputs are those that are stored to. */
+  readonly params: readonly Buffer[];
+  readonly symbols: readonly SymbolAtom[];
+  readonly body: readonly Stmt[];
+}
+
+export const forLoop = (atom: LoopAtom, body: readonly Stmt[], loop: LoopKind = "serial"): ForStmt => ({
+  kind: "for",
+  atom,
+  loop,
+  body,
+});
+export const store = (buffer: Buffer, index: IndexLike, value: Expr): StoreStmt => ({
+  kind: "store",
+  buffer,
+  index: toIndex(index),
+  value,
+});
+export const accumulate = (op: ReduceOp, buffer: Buffer, index: IndexLike, value: Expr): AccumulateStmt => ({
+  kind: "accumulate",
+  op,
+  buffer,
+  index: toIndex(index),
+  value,
+});
+export const alloc = (buffer: Buffer): AllocStmt => ({ kind: "alloc", buffer });
+
+/** The expressions a statement itself evaluates (not those of nested statements). */
+export function exprsOf(s: Stmt): readonly Expr[] {
+  return s.kind === "store" || s.kind === "accumulate" || s.kind === "let" ? [s.value] : [];
+}
+
+/** The indices a statement itself mentions outside its expressions. */
+export function statementIndices(s: Stmt): readonly Index[] {
+  switch (s.kind) {
+    case "for":
+      return [s.atom.extent];
+    case "store":
+    case "accumulate":
+      return [s.index];
+    case "if":
+      return s.valid;
+    case "letIndex":
+      return [s.index];
+    case "alloc":
+      return [s.buffer.size];
+    case "let":
+      return [];
+  }
+}
+
+/** Visits statements outside in, in execution order. */
+export function visitStatements(body: readonly Stmt[], visit: (s: Stmt) => void): void {
+  for (const s of body) {
+    visit(s);
+    if (s.kind === "for" || s.kind === "if") visitStatements(s.body, visit);
+  }
+}
+
+/** Every buffer a body loads from, those behind loaded indices included. */
+export function loadsOf(body: readonly Stmt[]): LoadExpr[] {
+  const roots: Expr[] = [];
+  visitStatements(body, (s) => {
+    roots.push(...exprsOf(s));
+    for (const index of statementIndices(s)) {
+      visitAtoms(index, (atom) => {
+        if (atom.kind === "loaded") roots.push(atom.value);
+      });
+    }
+  });
+  return topologicalOrder(roots).filter((e): e is LoadExpr => e.op === "load");
+}
+
+/** Replaces atoms throughout a statement tree; loops keep their own atoms unless those are replaced by loop atoms. */
+export function substituteStatements(
+  body: readonly Stmt[],
+  replaceAtom: (atom: Atom) => IndexLike | undefined,
+  memo: Map<Expr, Expr> = new Map(),
+): Stmt[] {
+  const inExpr = (x: Expr): Expr => substituteExpr(x, replaceAtom, memo);
+  const inIndex = (x: Index): Index => {
+    const replace = (atom: Atom): IndexLike | undefined => {
+      const direct = replaceAtom(atom);
+      if (direct !== undefined) return direct;
+      if (atom.kind !== "loaded") return undefined;
+      const value = inExpr(atom.value);
+      return value === atom.value ? undefined : loadedIndex(value, atom.min, atom.max);
+    };
+    return substituteIndex(x, replace);
+  };
+  const inStatement = (s: Stmt): Stmt => {
+    switch (s.kind) {
+      case "for": {
+        const replaced = replaceAtom(s.atom);
+        const atom = replaced !== undefined && isLoopAtom(replaced) ? replaced : s.atom;
+        return { ...s, atom, body: s.body.map(inStatement) };
+      }
+      case "if":
+        return { ...s, valid: s.valid.map(inIndex), body: s.body.map(inStatement) };
+      case "store":
+      case "accumulate":
+        return { ...s, index: inIndex(s.index), value: inExpr(s.value) };
+      case "let":
+        return { ...s, value: inExpr(s.value) };
+      case "letIndex":
+        return { ...s, index: inIndex(s.index) };
+      case "alloc":
+        return s;
+    }
+  };
+  return body.map(inStatement);
+}
+
+const isLoopAtom = (x: IndexLike): x is LoopAtom => typeof x === "object" && "kind" in x && x.kind === "loop";
