@@ -68,7 +68,8 @@ export type Expr =
   | BitcastExpr
   | RefExpr
   | SplatExpr
-  | PackExpr;
+  | PackExpr
+  | ExtractExpr;
 
 interface ExprBase {
   /** Unique within the process, increasing: operands have smaller ids than their users. */
@@ -127,6 +128,11 @@ export interface SplatExpr extends ExprBase {
 /** After lowering: scalars as the lanes of a vector, lowest lane first. */
 export interface PackExpr extends ExprBase {
   readonly op: "pack";
+}
+/** After lowering: one lane of a vector, as a scalar. */
+export interface ExtractExpr extends ExprBase {
+  readonly op: "extract";
+  readonly lane: number;
 }
 
 let nextExprId = 1;
@@ -252,6 +258,13 @@ export function pack(args: readonly Expr[]): Expr {
   return intern(`pack ${ids(args)}`, () => ({ op: "pack", dtype: args[0].dtype, lanes: args.length, args }));
 }
 
+export function extract(x: Expr, lane: number): Expr {
+  if (x.lanes === 1 || x.op === "splat") return x.op === "splat" ? x.args[0] : x;
+  if (x.op === "pack") return x.args[lane];
+  if (x.op === "const") return constant(x.value, x.dtype);
+  return intern(`extract ${lane} ${x.id}`, () => ({ op: "extract", dtype: x.dtype, lanes: 1, args: [x], lane }));
+}
+
 /** An integer expression as an index, with the range its dtype allows unless the caller knows a narrower one. */
 export function loadedIndex(value: Expr, min = -(2 ** 31), max = 2 ** 31 - 1): Index {
   if (value.op === "index") return value.index;
@@ -271,6 +284,8 @@ export function withArgs(x: Expr, args: readonly Expr[]): Expr {
       return splat(args[0], x.lanes);
     case "pack":
       return pack(args);
+    case "extract":
+      return extract(args[0], x.lane);
     case "const":
     case "index":
     case "valid":
