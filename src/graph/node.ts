@@ -57,6 +57,8 @@ interface NodeBase {
   storage: NodeStorage | undefined;
   /** How many unrealised nodes were built on this one: whether overwriting its storage could be noticed. */
   readers: number;
+  /** A gradient may be asked with respect to something below: the graph is kept after realising. */
+  differentiable: boolean;
 }
 /** The same value at every place; costs nothing. */
 export interface ConstNode extends NodeBase {
@@ -200,11 +202,17 @@ export const printShape = (shape: Shape): string => `[${shape.map(String).join("
 
 let nextId = 1;
 
-type Fresh<N extends Node> = N extends Node ? Omit<N, "id" | "storage" | "readers"> : never;
+type Fresh<N extends Node> = N extends Node ? Omit<N, "id" | "storage" | "readers" | "differentiable"> : never;
 
 function make<N extends Node>(fields: Fresh<N>): N {
-  for (const input of (fields as { inputs: readonly Node[] }).inputs) input.readers++;
-  return { ...fields, id: nextId++, storage: undefined, readers: 0 } as unknown as N;
+  const { op, inputs } = fields as { op: string; inputs: readonly Node[] };
+  let differentiable = false;
+  for (const input of inputs) {
+    input.readers++;
+    differentiable ||= input.differentiable;
+  }
+  if (op === "detach" || op === "assign") differentiable = false;
+  return { ...fields, id: nextId++, storage: undefined, readers: 0, differentiable } as unknown as N;
 }
 
 class GraphError extends Error {

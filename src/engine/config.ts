@@ -1,0 +1,32 @@
+// The one configuration: read from the environment once, in one place, and hashed whole into cache keys.
+
+export interface Config {
+  /** The device asked for by BRISC_DEVICE. */
+  readonly device: string | undefined;
+  /** DEBUG=0..5: see docs/debugging.md. */
+  readonly debug: number;
+  /** BRISC_SCHEDULE=0 runs kernels as the fuser wrote them. */
+  readonly schedule: boolean;
+}
+
+function read(): Config {
+  const env: Record<string, string | undefined> = typeof process === "object" ? process.env : {};
+  const debug = Number(env.DEBUG ?? 0);
+  return {
+    device: env.BRISC_DEVICE || undefined,
+    debug: Number.isInteger(debug) && debug >= 0 ? debug : 0,
+    schedule: env.BRISC_SCHEDULE !== "0",
+  };
+}
+
+let config: Config | undefined;
+
+export function getConfig(): Config {
+  config ??= read();
+  return config;
+}
+
+/** Changes part of the configuration for this process. */
+export function configure(changes: Partial<Config>): void {
+  config = { ...getConfig(), ...changes };
+}

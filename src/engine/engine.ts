@@ -1,0 +1,158 @@
+// Realising: turns lazy nodes into elements in device memory. The tensor layer stands on these few functions.
+
+import type { Device, DeviceBuffer } from "../device/device.js";
+import { type BufferNode, bufferNode, type Node, type Shape, sizeOf } from "../graph/node.js";
+import { normalise } from "../graph/normalise.js";
+import { bytesOf, type DType } from "../scalar/dtype.js";
+import { defaultDevice, defaultDeviceNow, getDevice } from "./devices.js";
+import { dimValue, type Plan, planFor } from "./plan.js";
+import { Storage } from "./storage.js";
+
+export { availableDevices, type DeviceInfo, getDevice, registerDevice, setDefaultDevice } from "./devices.js";
+
+export interface RealizeOptions {
+  /** Name of the device; else the default. */
+  readonly device?: string;
+  /** Values of symbolic variables by name. */
+  readonly variables?: Readonly<Record<string, number>>;
+}
+
+/** Bytes of a node's elements once variables have values. */
+function byteLength(node: Node, variables: Readonly<Record<string, number>>): number {
+  return dimValue(sizeOf(node.shape), variables) * bytesOf(node.dtype);
+}
+
+// Realising is serialised: plans are made one after the other, and no node is computed twice.
+let tail: Promise<void> | undefined;
+
+async function exclusively<T>(work: () => Promise<T>): Promise<T> {
+  while (tail !== undefined) await tail;
+  let done: () => void = () => {};
+  tail = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  try {
+    return await work();
+  } finally {
+    tail = undefined;
+    done();
+  }
+}
+
+/** Computes nodes and everything they need; afterwards each has storage. */
+export async function realizeNodes(nodes: readonly Node[], options: RealizeOptions = {}): Promise<void> {
+  if (nodes.every((node) => node.storage !== undefined)) return;
+  return exclusively(async () => {
+    const pending = [...new Set(nodes)].filter((node) => node.storage === undefined);
+    if (pending.length === 0) return;
+    const device =
+      options.device !== undefined ? await getDevice(options.device) : (defaultDeviceNow() ?? (await defaultDevice()));
+    const graph = normalise(pending);
+    const cached = planFor(graph, device);
+    const plan = cached instanceof Promise ? await cached : cached;
+    const leaves = await leafBuffers(graph.leaves, device);
+    const buffers = runPlan(plan, leaves, options.variables ?? {});
+    pending.forEach((node, i) => {
+      const output = plan.outputs[i];
+      if (output.kind === "leaf") node.storage = graph.leaves[output.leaf].storage;
+      else node.storage = outputStorage(plan, buffers, output.slot, node, options.variables ?? {});
+      if (!node.differentiable) (node as { inputs: readonly Node[] }).inputs = [];
+    });
+    await relievePressure(device);
+  });
+}
+
+const shared = new WeakMap<DeviceBuffer, Storage>();
+
+/** Roots that are reshapes of one another share one storage. */
+function outputStorage(
+  plan: Plan,
+  buffers: readonly DeviceBuffer[],
+  slot: number,
+  node: Node,
+  variables: Readonly<Record<string, number>>,
+): Storage {
+  const buffer = buffers[slot];
+  let storage = shared.get(buffer);
+  if (storage === undefined) {
+    storage = Storage.onDevice(plan.device, buffer, byteLength(node, variables), variables);
+    shared.set(buffer, storage);
+  }
+  return storage;
+}
+
+async function leafBuffers(leaves: readonly Node[], device: Device): Promise<DeviceBuffer[]> {
+  const buffers: DeviceBuffer[] = [];
+  for (const leaf of leaves) {
+    const storage = leaf.storage as Storage;
+    buffers.push(storage.bufferNow(device) ?? (await storage.bufferOn(device)));
+  }
+  return buffers;
+}
+
+/** Submits a plan with fresh output buffers; gives all buffers by slot. Temporaries are given back at once. */
+export function runPlan(
+  plan: Plan,
+  leaves: readonly DeviceBuffer[],
+  variables: Readonly<Record<string, number>>,
+): DeviceBuffer[] {
+  const { device } = plan;
+  const outputs = plan.outputBytes.map((bytes) => device.allocate(bytes));
+  const temporaries = plan.temporaryBytes.map((bytes) => device.allocate(bytes));
+  const buffers = [...leaves, ...outputs, ...temporaries];
+  device.submit(plan.list, buffers, symbolValues(plan, variables));
+  for (const buffer of temporaries) device.release(buffer);
+  return buffers;
+}
+
+function symbolValues(plan: Plan, variables: Readonly<Record<string, number>>): number[] {
+  return plan.symbols.map(({ name, min, max }) => {
+    const value = variables[name];
+    if (value === undefined) throw new Error(`variable ${name} has no value: give one by { variables: { ${name}: ... } }`);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new RangeError(`variable ${name} must be an integer in [${min}, ${max}], got ${value}`);
+    }
+    return value;
+  });
+}
+
+/** Bytes of the elements, row-major; computes the node first if need be. */
+export async function readNode(node: Node, options: RealizeOptions = {}): Promise<Uint8Array> {
+  await realizeNodes([node], options);
+  const storage = node.storage as Storage;
+  const device = storage.device;
+  const bytes = await storage.read();
+  if (device !== undefined) await device.idle();
+  const wanted = byteLength(node, { ...storage.variables, ...options.variables });
+  return bytes.byteLength === wanted ? bytes : bytes.subarray(0, wanted);
+}
+
+/** A node whose elements are these host bytes. They are not copied: they must not change until first used. */
+export function storeBytes(bytes: Uint8Array, dtype: DType, shape: Shape): BufferNode {
+  const expected = byteLength({ dtype, shape } as Node, {});
+  if (bytes.byteLength !== expected) {
+    throw new RangeError(`a ${dtype} tensor of shape [${shape}] takes ${expected} bytes, got ${bytes.byteLength}`);
+  }
+  return bufferNode(dtype, shape, Storage.fromHost(bytes));
+}
+
+/** Gives a node's memory back now. */
+export function disposeStorage(node: Node): void {
+  (node.storage as Storage | undefined)?.dispose();
+}
+
+// Finalisers of dropped tensors run only between macrotasks, and the collector does not see device memory: a loop
+// that only awaits would never give memory back. So after so many bytes the engine lets the event loop turn once.
+const YIELD_BYTES = 64 * 2 ** 20;
+let lastInUse = 0;
+async function relievePressure(device: Device): Promise<void> {
+  const grown = device.bytesInUse - lastInUse;
+  if (grown < YIELD_BYTES) {
+    if (grown < 0) lastInUse = device.bytesInUse;
+    return;
+  }
+  await new Promise<void>((resolve) => {
+    setTimeout(resolve, 0);
+  });
+  lastInUse = device.bytesInUse;
+}

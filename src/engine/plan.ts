@@ -1,0 +1,147 @@
+// Compiles a normal graph for a device into a plan: one command list, and which slot each buffer goes to. Plans are
+// cached by the graph's key, so that the same computation on other data costs no compiling.
+
+import type { Command, CommandList, Device } from "../device/device.js";
+import { fuse, type FusedKernel } from "../fuse/fuse.js";
+import { storageNode } from "../fuse/place.js";
+import { type Dim, type Node, sizeOf } from "../graph/node.js";
+import type { NormalGraph } from "../graph/normalise.js";
+import { evaluateIndex } from "../kernel/index.js";
+import { clearArena } from "../kernel/ir.js";
+import { lowerKernel } from "../lower/lower.js";
+import type { Program } from "../lower/program.js";
+import { bytesOf } from "../scalar/dtype.js";
+import { scheduleKernel } from "../schedule/schedule.js";
+import { planSlots } from "./memory.js";
+
+/** Where a root's elements are after the plan has run. */
+export type Output =
+  | { readonly kind: "leaf"; readonly leaf: number }
+  | { readonly kind: "slot"; readonly slot: number };
+
+export interface Plan {
+  readonly device: Device;
+  readonly list: CommandList;
+  readonly programs: readonly Program[];
+  /** Slots are numbered: leaves, then outputs, then temporaries. */
+  readonly leafCount: number;
+  /** Largest bytes of each output slot; under symbolic sizes the real bytes follow from the roots' shapes. */
+  readonly outputBytes: readonly number[];
+  readonly temporaryBytes: readonly number[];
+  /** One for each root. */
+  readonly outputs: readonly Output[];
+  /** Names of the symbolic variables whose values a submission needs, in order, with their bounds. */
+  readonly symbols: readonly { readonly name: string; readonly min: number; readonly max: number }[];
+}
+
+/** The value of a size once variables have values. */
+export function dimValue(d: Dim, variables: Readonly<Record<string, number>>): number {
+  if (typeof d === "number") return d;
+  return evaluateIndex(d, (atom) => (atom.kind === "symbol" ? variables[atom.name] : Number.NaN));
+}
+
+const maxBytes = (node: Node): number => {
+  const size = sizeOf(node.shape);
+  return Math.max(16, (typeof size === "number" ? size : size.max) * bytesOf(node.dtype));
+};
+
+const plans = new WeakMap<Device, Map<string, Promise<Plan> | Plan>>();
+
+/** The plan for a graph: from the cache at once, else a promise of it. */
+export function planFor(graph: NormalGraph, device: Device): Plan | Promise<Plan> {
+  let cache = plans.get(device);
+  if (cache === undefined) plans.set(device, (cache = new Map()));
+  const known = cache.get(graph.key);
+  if (known !== undefined) return known;
+  const own = cache;
+  const made = makePlan(graph, device).then(
+    (plan) => {
+      own.set(graph.key, plan);
+      return plan;
+    },
+    (error) => {
+      own.delete(graph.key);
+      throw error;
+    },
+  );
+  own.set(graph.key, made);
+  return made;
+}
+
+async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
+  clearArena();
+  const { roots, leaves } = graph.rebuild();
+  const { kernels, outputs } = fuse(roots, device.target);
+  const programs = kernels.map(({ kernel }) => lowerKernel(scheduleKernel(kernel, device.target), device.target));
+  const executables = await device.compile(programs);
+
+  const slotOf = new Map<Node, number>();
+  leaves.forEach((leaf, i) => {
+    slotOf.set(leaf, i);
+  });
+  const outputNodes = [...new Set(outputs)].filter((node) => !slotOf.has(node));
+  outputNodes.forEach((node, i) => {
+    slotOf.set(node, leaves.length + i);
+  });
+  const firstTemporary = leaves.length + outputNodes.length;
+  const temporaryBytes = assignTemporaries(kernels, programs, slotOf, firstTemporary);
+
+  const symbols = new Map(programs.flatMap((p) => p.symbols.map((s) => [s.name, s] as const)));
+  const names = [...symbols.keys()].sort();
+  const commands = kernels.map(({ nodes }, i): Command => {
+    const program = programs[i];
+    const scratch = program.scratch.map((buffer) => scratchSlot(slotOf, buffer));
+    return {
+      kind: "launch",
+      executable: executables[i],
+      slots: [...nodes.map((node) => slotOf.get(node)!), ...scratch],
+      symbols: program.symbols.map((s) => names.indexOf(s.name)),
+    };
+  });
+  return {
+    device,
+    list: device.prepare(commands),
+    programs,
+    leafCount: leaves.length,
+    outputBytes: outputNodes.map(maxBytes),
+    temporaryBytes,
+    outputs: roots.map((root): Output => {
+      const node = storageNode(root);
+      const slot = slotOf.get(node)!;
+      return slot < leaves.length ? { kind: "leaf", leaf: slot } : { kind: "slot", slot };
+    }),
+    symbols: names.map((name) => ({ name, min: symbols.get(name)!.min, max: symbols.get(name)!.max })),
+  };
+}
+
+/** Scratch buffers are temporaries of one kernel; they share the slots of the others. */
+const scratchSlot = (slotOf: ReadonlyMap<object, number>, buffer: object): number => slotOf.get(buffer)!;
+
+function assignTemporaries(
+  kernels: readonly FusedKernel[],
+  programs: readonly Program[],
+  slotOf: Map<object, number>,
+  firstSlot: number,
+): readonly number[] {
+  const first = new Map<object, number>();
+  const last = new Map<object, number>();
+  const bytes = new Map<object, number>();
+  kernels.forEach(({ nodes }, at) => {
+    const used: [object, number][] = nodes.map((node) => [node, maxBytes(node)]);
+    for (const b of programs[at].scratch) used.push([b, Math.max(16, b.size.max * bytesOf(b.dtype))]);
+    for (const [item, size] of used) {
+      if (slotOf.has(item)) continue;
+      if (!first.has(item)) first.set(item, at);
+      last.set(item, at);
+      bytes.set(item, size);
+    }
+  });
+  const items = [...first.keys()];
+  const plan = planSlots(
+    items.map((item) => ({ bytes: bytes.get(item)!, first: first.get(item)!, last: last.get(item)! })),
+  );
+  items.forEach((item, i) => {
+    slotOf.set(item, firstSlot + plan.slots[i]);
+  });
+  return plan.sizes;
+}

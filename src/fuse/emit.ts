@@ -1,0 +1,386 @@
+// Writes a placed draft as a kernel: opens its loops, asks for the element its innermost iteration stores, and follows
+// the question through the graph. Values that are placed in registers or rows are computed by loop nests of their own,
+// put before the loop that needs them; everything else becomes part of the expression.
+//
+// Recursion is bounded: `place` lets no kernel hold more than a few hundred nodes.
+
+import type { GatherNode, IotaNode, Node, ReduceNode } from "../graph/node.js";
+import {
+  addIndex,
+  type Atom,
+  type Index,
+  isNonNegative,
+  type LoopAtom,
+  loopAtom,
+  mentions,
+  negIndex,
+  type SymbolAtom,
+  toIndex,
+  visitAtoms,
+} from "../kernel/index.js";
+import {
+  accumulate,
+  alloc,
+  bitcast,
+  type Buffer,
+  cast,
+  constant,
+  type Expr,
+  forLoop,
+  freeAtoms,
+  indexValue,
+  type Kernel,
+  load,
+  loadedIndex,
+  makeBuffer,
+  type Stmt,
+  scalar,
+  store,
+  type Valid,
+  validValue,
+  visitStatements,
+  exprsOf,
+  statementIndices,
+} from "../kernel/ir.js";
+import { type DType, isInteger, isUnsigned, kindOf } from "../scalar/dtype.js";
+import { reduceIdentity } from "../scalar/evaluate.js";
+import { isScalarOp } from "../scalar/ops.js";
+import { type Draft, isLeaf } from "./place.js";
+import { flatten, isMovement, joinValid, neverValid, pushThrough } from "./views.js";
+
+/** A kernel and the nodes whose storage its parameters are, in their order. */
+export interface FusedKernel {
+  readonly kernel: Kernel;
+  readonly nodes: readonly Node[];
+}
+
+/** A loop being written: what its body holds so far, and what must come at its end. */
+interface Frame {
+  readonly atom: LoopAtom | undefined;
+  readonly body: Stmt[];
+  readonly late: Stmt[];
+}
+
+const frame = (atom: LoopAtom | undefined): Frame => ({ atom, body: [], late: [] });
+const closed = (f: Frame): Stmt[] => [...f.body, ...f.late];
+
+/** Parameters shared by the drafts of one kernel: one buffer for each node that is read or written. */
+export class Parameters {
+  readonly buffers = new Map<Node, Buffer>();
+
+  bufferOf(node: Node): Buffer {
+    let buffer = this.buffers.get(node);
+    if (buffer === undefined) {
+      const size = node.shape.reduce<Index>((product, d) => mulSize(product, d), toIndex(1));
+      buffer = makeBuffer(`b${this.buffers.size}`, node.dtype, size, "global");
+      this.buffers.set(node, buffer);
+    }
+    return buffer;
+  }
+}
+
+function mulSize(product: Index, d: number | Index): Index {
+  return flatten([product, toIndex(0)], [1, d]);
+}
+
+/** The loop nest of one draft. */
+export function emitDraft(draft: Draft, stored: ReadonlySet<Node>, parameters: Parameters): Stmt[] {
+  return new Emitter(draft, stored, parameters).run();
+}
+
+class Emitter {
+  private readonly memo = new Map<string, Expr>();
+  private readonly rows = new Map<Node, Buffer>();
+  private locals = 0;
+  private loops = 0;
+
+  constructor(
+    private readonly draft: Draft,
+    private readonly stored: ReadonlySet<Node>,
+    private readonly parameters: Parameters,
+  ) {}
+
+  run(): Stmt[] {
+    const { draft } = this;
+    const frames = [frame(undefined), ...draft.loops.map(frame)];
+    const innermost = frames[frames.length - 1];
+    const value =
+      draft.source === draft.target
+        ? this.compute(draft.source, draft.from, [], frames)
+        : this.evaluate(draft.source, draft.from, [], frames);
+    const buffer = this.parameters.bufferOf(draft.target);
+    if (draft.mode === "scatter") innermost.body.push(...this.scatter(value, buffer, frames));
+    else innermost.body.push(store(buffer, flatten(draft.at, draft.target.shape), value));
+    for (let depth = frames.length - 1; depth > 0; depth--) {
+      const { atom } = frames[depth];
+      frames[depth - 1].body.push(forLoop(atom!, closed(frames[depth])));
+    }
+    return closed(frames[0]);
+  }
+
+  private scatter(value: Expr, buffer: Buffer, frames: Frame[]): Stmt[] {
+    const { draft } = this;
+    const node = draft.target as Extract<Node, { op: "scatter" }>;
+    const index = this.evaluate(node.inputs[1], draft.from, [], frames);
+    const { at, valid } = gatheredPosition(index, node.shape[node.axis]);
+    const position = draft.at.map((x, axis) => (axis === node.axis ? at : x));
+    const add = accumulate("add", buffer, flatten(position, node.shape), value);
+    return valid.length === 0 ? [add] : [{ kind: "if", valid, body: [add] }];
+  }
+
+  /** The value of a node's element, loaded or computed. Where `valid` is false the result does not matter. */
+  private evaluate(node: Node, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
+    if (isLeaf(node) || (this.stored.has(node) && !this.draft.sides.has(node))) {
+      return load(this.parameters.bufferOf(node), flatten(index, node.shape), valid);
+    }
+    const key = `${node.id}@${index.map((x) => x.key).join("|")}?${valid.map((x) => x.key).join("&")}`;
+    const known = this.memo.get(key);
+    if (known !== undefined) return known;
+    let value = this.compute(node, index, valid, frames);
+    if (this.draft.sides.has(node)) value = this.storeSide(node, index, value, frames);
+    this.memo.set(key, value);
+    return value;
+  }
+
+  private compute(node: Node, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
+    const placement = this.draft.placements.get(node);
+    if (placement?.kind === "local") return this.loadRow(node, placement.index, index, frames);
+    if (node.op === "reduce") return this.reduce(node, index, valid, frames);
+    if (isMovement(node)) {
+      const { index: moved, fills } = pushThrough(node, index);
+      const inner = joinValid(valid, fills);
+      const zero = constant(0, node.dtype);
+      if (neverValid(inner)) return zero;
+      return guarded(this.evaluate(node.inputs[0], moved, inner, frames), fills, zero);
+    }
+    switch (node.op) {
+      case "const":
+        return constant(node.value, node.dtype);
+      case "iota":
+        return indexAs(index[(node as IotaNode).axis], node.dtype);
+      case "variable":
+        return indexAs(toIndex(node.symbol), node.dtype);
+      case "gather":
+        return this.gather(node, index, valid, frames);
+      case "contiguous":
+      case "detach":
+        return this.evaluate(node.inputs[0], index, valid, frames);
+      case "cast":
+        return cast(this.evaluate(node.inputs[0], index, valid, frames), node.dtype);
+      case "bitcast":
+        return bitcast(this.evaluate(node.inputs[0], index, valid, frames), node.dtype);
+      default: {
+        if (!isScalarOp(node.op)) throw new Error(`fuse: ${node.op} cannot be computed inside a kernel`);
+        const args = node.inputs.map((input) => this.evaluate(input, index, valid, frames));
+        return scalar(node.op, ...args);
+      }
+    }
+  }
+
+  private gather(node: GatherNode, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
+    const [data, positions] = node.inputs;
+    const taken = this.evaluate(positions, index, valid, frames);
+    const { at, valid: within } = gatheredPosition(taken, data.shape[node.axis]);
+    const position = index.map((x, axis) => (axis === node.axis ? at : x));
+    const value = this.evaluate(data, position, joinValid(valid, within), frames);
+    return guarded(value, within, constant(0, node.dtype));
+  }
+
+  // --- reductions ------------------------------------------------------------------------------------------------
+
+  private reduce(node: ReduceNode, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
+    const depth = depthOf([...index, ...valid], frames);
+    const around = frames.slice(0, depth + 1);
+    const own: Frame[] = [];
+    let source: Node = node.inputs[0];
+    let position = this.openAxes(node, index, own);
+    let fills: Valid = [];
+    // sum(move(sum(x))) is one sum, where the inner one is needed once.
+    while (node.reduction === "add" && !this.stored.has(source)) {
+      if (isMovement(source)) {
+        const pushed = pushThrough(source, position);
+        position = pushed.index;
+        fills = joinValid(fills, pushed.fills);
+        [source] = source.inputs;
+      } else if (this.isNestedSum(source) && own.every((f) => position.some((x) => mentions(x, f.atom!)))) {
+        position = this.openAxes(source, position, own);
+        [source] = source.inputs;
+      } else break;
+    }
+    const inner = [...around, ...own];
+    const identity = constant(reduceIdentity(node.reduction, node.dtype), node.dtype);
+    const all = joinValid(valid, fills);
+    const value = neverValid(all)
+      ? constant(0, node.dtype)
+      : guarded(this.evaluate(source, position, all, inner), fills, constant(0, node.dtype));
+    const repeated = this.hoistRepetition(node, value, own);
+    if (repeated !== undefined) return repeated;
+    const acc = makeBuffer(`acc${this.locals++}`, node.dtype, 1, "local");
+    const innermost = own.length === 0 ? around[depth] : own[own.length - 1];
+    innermost.body.push(accumulate(node.reduction, acc, 0, value));
+    let nest: Stmt[] = [];
+    for (let i = own.length - 1; i >= 0; i--) {
+      nest = [forLoop(own[i].atom!, closed(own[i]))];
+      if (i > 0) own[i - 1].body.push(...nest);
+    }
+    around[depth].body.push(alloc(acc), store(acc, 0, identity), ...nest);
+    return load(acc, 0);
+  }
+
+  private isNestedSum(node: Node): node is ReduceNode {
+    return (
+      node.op === "reduce" &&
+      node.reduction === "add" &&
+      this.draft.placements.get(node)?.kind === "register" &&
+      !this.draft.sides.has(node)
+    );
+  }
+
+  private openAxes(node: ReduceNode, index: readonly Index[], own: Frame[]): Index[] {
+    const [input] = node.inputs;
+    return index.map((x, axis) => {
+      if (!node.axes.includes(axis)) return x;
+      const loop = loopAtom(`k${this.loops++}`, toIndex(input.shape[axis]));
+      own.push(frame(loop));
+      return toIndex(loop);
+    });
+  }
+
+  /** A value that does not depend on the reduction's loops: n times itself for sums of integers, itself for max. */
+  private hoistRepetition(node: ReduceNode, value: Expr, own: readonly Frame[]): Expr | undefined {
+    if (own.some((f) => f.body.length > 0 || f.late.length > 0)) return undefined;
+    const atoms = freeAtoms(value);
+    const loops = own.map((f) => f.atom!);
+    if (loops.some((loop) => atoms.has(loop) || loop.extent.min <= 0)) return undefined;
+    if (node.reduction === "max" || node.reduction === "min") return value;
+    if (node.reduction !== "add" || kindOf(node.dtype) === "bool") return undefined;
+    const count = loops.reduce<Index>((product, loop) => mulSize(product, loop.extent), toIndex(1));
+    return scalar("mul", value, indexAs(count, node.dtype));
+  }
+
+  // --- stored beside ---------------------------------------------------------------------------------------------
+
+  private storeSide(node: Node, index: readonly Index[], value: Expr, frames: Frame[]): Expr {
+    const at = frames[depthOf(index, frames)];
+    const held = makeBuffer(`side${this.locals++}`, node.dtype, 1, "local");
+    at.body.push(alloc(held), store(held, 0, value));
+    at.late.push(store(this.parameters.bufferOf(node), flatten(index, node.shape), load(held, 0)));
+    return load(held, 0);
+  }
+
+  /** One element of a row in local memory; the row is computed when first asked for. */
+  private loadRow(
+    node: Node,
+    fixed: readonly (Index | undefined)[],
+    index: readonly Index[],
+    frames: Frame[],
+  ): Expr {
+    const shape = node.shape.map((d, axis) => (fixed[axis] === undefined ? d : 1));
+    const inRow = index.map((x, axis) => (fixed[axis] === undefined ? x : toIndex(0)));
+    let row = this.rows.get(node);
+    if (row === undefined) {
+      const size = shape.reduce<Index>((product, d) => mulSize(product, d), toIndex(1));
+      row = makeBuffer(`row${this.locals++}`, node.dtype, size, "local");
+      this.rows.set(node, row);
+      this.fillRow(node, fixed, shape, row, frames);
+    }
+    return load(row, flatten(inRow, shape));
+  }
+
+  private fillRow(
+    node: Node,
+    fixed: readonly (Index | undefined)[],
+    shape: readonly (number | Index)[],
+    row: Buffer,
+    frames: Frame[],
+  ): void {
+    const depth = depthOf(fixed.filter((x): x is Index => x !== undefined), frames);
+    const around = frames.slice(0, depth + 1);
+    const own: Frame[] = [];
+    const position = fixed.map((x, axis) => {
+      if (x !== undefined) return x;
+      if (node.shape[axis] === 1) return toIndex(0);
+      const loop = loopAtom(`r${this.loops++}`, toIndex(node.shape[axis]));
+      own.push(frame(loop));
+      return toIndex(loop);
+    });
+    const inner = [...around, ...own];
+    const value =
+      node.op === "reduce"
+        ? this.reduce(node, position, [], inner)
+        : this.computeInline(node, position, inner);
+    const inRow = position.map((x, axis) => (fixed[axis] === undefined ? x : toIndex(0)));
+    inner[inner.length - 1].body.push(store(row, flatten(inRow, shape), value));
+    around[depth].body.push(alloc(row));
+    for (let i = own.length - 1; i >= 0; i--) {
+      const nest = forLoop(own[i].atom!, closed(own[i]));
+      (i > 0 ? own[i - 1] : around[depth]).body.push(nest);
+    }
+  }
+
+  /** The value of a node that is itself placed in a row. */
+  private computeInline(node: Node, index: readonly Index[], frames: Frame[]): Expr {
+    const args = node.inputs;
+    if (node.op === "cast") return cast(this.evaluate(args[0], index, [], frames), node.dtype);
+    if (node.op === "bitcast") return bitcast(this.evaluate(args[0], index, [], frames), node.dtype);
+    if (node.op === "gather") return this.gather(node, index, [], frames);
+    if (!isScalarOp(node.op)) return this.evaluate(args[0], index, [], frames);
+    return scalar(node.op, ...args.map((input) => this.evaluate(input, index, [], frames)));
+  }
+}
+
+/** The innermost frame whose loop some of the indices depend on. */
+function depthOf(indices: readonly Index[], frames: readonly Frame[]): number {
+  const mentioned = new Set<Atom>();
+  for (const x of indices) visitAtoms(x, (atom) => mentioned.add(atom));
+  for (let depth = frames.length - 1; depth > 0; depth--) if (mentioned.has(frames[depth].atom!)) return depth;
+  return 0;
+}
+
+/** `value` where the conditions hold, else the fill. A load that is itself behind them yields zero already. */
+function guarded(value: Expr, conditions: Valid, fill: Expr): Expr {
+  if (conditions.length === 0) return value;
+  if (value.op === "load") {
+    const behind = new Set(value.valid.map((x) => x.key));
+    if (conditions.every((x) => behind.has(x.key))) return value;
+  }
+  if (value === fill) return value;
+  return scalar("where", validValue(conditions), value, fill);
+}
+
+/** An index as a value of any dtype. */
+function indexAs(index: Index, dtype: DType): Expr {
+  if (isInteger(dtype)) return indexValue(index, dtype);
+  const wide = index.max > 2 ** 31 - 1 || index.min < -(2 ** 31);
+  return cast(indexValue(index, wide ? "int64" : "int32"), dtype);
+}
+
+/** A loaded position along an axis of `size`: negative ones count from the end; the conditions that it is within. */
+function gatheredPosition(taken: Expr, size: number | Index): { at: Index; valid: Valid } {
+  const extent = toIndex(size);
+  let value = taken;
+  if (taken.op !== "index" && !isUnsigned(taken.dtype)) {
+    const zero = constant(0, taken.dtype);
+    const wrapped = scalar("add", taken, indexValue(extent, taken.dtype));
+    value = scalar("where", scalar("lt", taken, zero), wrapped, taken);
+  }
+  const at = loadedIndex(value);
+  const conditions = [at, addIndex(extent, negIndex(at), -1)];
+  return { at, valid: conditions.filter((x) => !isNonNegative(x)) };
+}
+
+/** The symbolic variables that a body mentions, by name. */
+export function symbolsOf(body: readonly Stmt[]): SymbolAtom[] {
+  const found = new Map<string, SymbolAtom>();
+  const note = (x: Index): void =>
+    visitAtoms(x, (atom) => {
+      if (atom.kind === "symbol") found.set(atom.name, atom);
+      if (atom.kind === "loop") note(atom.extent);
+    });
+  visitStatements(body, (s) => {
+    for (const x of statementIndices(s)) note(x);
+    for (const e of exprsOf(s)) for (const atom of freeAtoms(e)) if (atom.kind === "symbol") found.set(atom.name, atom);
+  });
+  return [...found.values()].sort((a, b) => a.name.localeCompare(b.name));
+}
+

@@ -1,0 +1,104 @@
+// The fuser: a graph becomes kernels in the order in which they run. A flat recipe of passes:
+//   place      decide what is stored and what is computed within a kernel        (place.ts)
+//   order      sort loop nests so that producers come before consumers
+//   join       put independent small nests into one kernel                       (here)
+//   emit       write each kernel's loops                                         (emit.ts)
+
+import type { Target } from "../device/target.js";
+import type { Node } from "../graph/node.js";
+import type { Kernel, Stmt } from "../kernel/ir.js";
+import { trips } from "./cost.js";
+import { emitDraft, type FusedKernel, Parameters, symbolsOf } from "./emit.js";
+import { type Draft, place, storageNode } from "./place.js";
+
+export type { FusedKernel } from "./emit.js";
+
+export interface FusedGraph {
+  readonly kernels: readonly FusedKernel[];
+  /** For every root the node whose storage holds it: a leaf or one that a kernel writes. */
+  readonly outputs: readonly Node[];
+}
+
+/** Kernels that compute the roots. Every root that is not a leaf gets storage. */
+export function fuse(roots: readonly Node[], target: Target): FusedGraph {
+  const { drafts, stored } = place(roots, target);
+  const groups = join(order(drafts), target);
+  const kernels = groups.map((group) => emitGroup(group, stored));
+  return { kernels, outputs: roots.map(storageNode) };
+}
+
+/** Producers first; among the ready ones, by depth, so that independent nests of one depth stand together. */
+function order(drafts: readonly Draft[]): Draft[][] {
+  const depth = new Map<Draft, number>();
+  const depthOf = (root: Draft): number => {
+    const stack = [root];
+    while (stack.length > 0) {
+      const draft = stack[stack.length - 1];
+      const waiting = [...draft.after].filter((before) => !depth.has(before));
+      if (waiting.length > 0) {
+        stack.push(...waiting);
+        continue;
+      }
+      stack.pop();
+      if (!depth.has(draft)) depth.set(draft, 1 + Math.max(-1, ...[...draft.after].map((before) => depth.get(before)!)));
+    }
+    return depth.get(root)!;
+  };
+  const levels: Draft[][] = [];
+  for (const draft of drafts) {
+    const level = depthOf(draft);
+    while (levels.length <= level) levels.push([]);
+    levels[level].push(draft);
+  }
+  return levels;
+}
+
+/** Work from which a nest is a kernel of its own. */
+const JOIN_LIMIT = 1 << 20;
+
+/** Nests of one level do not depend on each other: small ones share a kernel as far as its buffers reach. */
+function join(levels: readonly Draft[][], target: Target): Draft[][] {
+  const groups: Draft[][] = [];
+  for (const level of levels) {
+    let open: Draft[] = [];
+    let buffers = new Set<Node>();
+    for (const draft of level) {
+      const own = new Set([draft.target, ...draft.reads, ...draft.sides]);
+      if (draft.contracts || draft.levels.length > 0 || trips(draft.loops) > JOIN_LIMIT) {
+        groups.push([draft]);
+        continue;
+      }
+      const union = new Set([...buffers, ...own]);
+      if (open.length > 0 && union.size > target.maxBuffers) {
+        groups.push(open);
+        open = [];
+        buffers = new Set();
+      }
+      open.push(draft);
+      for (const node of own) buffers.add(node);
+    }
+    if (open.length > 0) groups.push(open);
+  }
+  return groups;
+}
+
+function emitGroup(group: readonly Draft[], stored: ReadonlySet<Node>): FusedKernel {
+  const parameters = new Parameters();
+  const body: Stmt[] = group.flatMap((draft) => emitDraft(draft, stored, parameters));
+  const kernel: Kernel = {
+    name: nameOf(group),
+    params: [...parameters.buffers.values()],
+    symbols: symbolsOf(body),
+    body,
+  };
+  return { kernel, nodes: [...parameters.buffers.keys()] };
+}
+
+/** A name that shows the loops: `e` for elementwise, `r` with reductions, `s` for scatters; then the output's loops. */
+function nameOf(group: readonly Draft[]): string {
+  const [first] = group;
+  const kind = first.mode === "scatter" ? "s" : first.levels.length > 0 ? "r" : "e";
+  const loops = first.loops.map((loop) => loop.extent.value ?? `${loop.extent}`.replaceAll(/\W+/g, ""));
+  const others = group.length > 1 ? `_and_${group.length - 1}` : "";
+  return `${kind}_${loops.join("_") || "1"}${others}`;
+}

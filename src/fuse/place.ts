@@ -1,0 +1,664 @@
+// Decides, for every node of a graph, where its value lives: computed again wherever it is used (inline), kept in a
+// register or a row of local memory inside the one kernel that uses it, or stored in device memory by a kernel.
+//
+// Nodes are visited from outputs to inputs. Each carries its uses: the kernel, the position asked for as a function
+// of that kernel's loops, and the loops around. A kernel has output loops; a reduction used at a position that
+// depends on some of them only is computed once inside those, before the others (softmax, norms, attention). So the
+// sets of loops at which a kernel's reductions stand must form a chain, which fixes the order of its loops.
+
+import {
+  type AssignNode,
+  type ConcatNode,
+  maxDim,
+  type Node,
+  type ReduceNode,
+  sameDim,
+  type ScatterNode,
+  topologicalNodes,
+} from "../graph/node.js";
+import { addIndex, type Atom, type Index, type LoopAtom, loopAtom, toIndex, visitAtoms } from "../kernel/index.js";
+import { loadedIndex, load, makeBuffer, type Valid } from "../kernel/ir.js";
+import type { Target } from "../device/target.js";
+import { bytesOf } from "../scalar/dtype.js";
+import {
+  CACHE_BYTE,
+  bytesOfNode,
+  elementsOf,
+  LARGE_CONTRACTION,
+  LAUNCH,
+  MAX_NODES,
+  MAX_USES,
+  MEMORY_BYTE,
+  operationCost,
+  REDUNDANCY,
+  SERIAL_WORK,
+  trips,
+} from "./cost.js";
+import { isMovement, joinValid, neverValid, pushThrough, viewIndex } from "./views.js";
+
+/** How a kernel keeps a value that it computes for itself. */
+export type Placement =
+  | { readonly kind: "register" }
+  | {
+      /** A row per iteration of the loops in `outer`; axes of size `extent` or, where 0, fixed at `index`. */
+      readonly kind: "local";
+      readonly index: readonly (Index | undefined)[];
+    };
+
+/** One loop nest in the making: for each iteration of `loops` one element of `target` is written. */
+export interface Draft {
+  readonly id: number;
+  readonly mode: "store" | "scatter";
+  /** The node whose storage is written, and where. */
+  readonly target: Node;
+  readonly at: readonly Index[];
+  /** The node whose value is written, and the element of it. */
+  readonly source: Node;
+  readonly from: readonly Index[];
+  readonly valid: Valid;
+  /** The output loops; after placing, in their final order. */
+  loops: readonly LoopAtom[];
+  /** Sets of loops at which reductions stand, a chain under inclusion, smallest first. */
+  levels: ReadonlySet<LoopAtom>[];
+  readonly placements: Map<Node, Placement>;
+  /** Nodes with storage that this nest stores besides its target. */
+  readonly sides: Set<Node>;
+  /** Drafts whose results this one reads, or which must run before for another reason. */
+  readonly after: Set<Draft>;
+  /** Whether a large contraction is computed here. */
+  contracts: boolean;
+  /** Nodes with storage that are read. */
+  readonly reads: Set<Node>;
+}
+
+export interface PlacedGraph {
+  readonly drafts: readonly Draft[];
+  /** Nodes that get storage of their own, leaves not included. */
+  readonly stored: ReadonlySet<Node>;
+}
+
+/** A place where a node's value is asked for. */
+interface Use {
+  readonly draft: Draft;
+  readonly index: readonly Index[];
+  readonly valid: Valid;
+  /** Loops around: the draft's that matter here, then those of reductions and rows inside. */
+  readonly outer: readonly LoopAtom[];
+  readonly inner: readonly LoopAtom[];
+}
+
+/** True for nodes that a kernel computes from others, element by element, at the same or a moved position. */
+const isSpecial = (node: Node): node is ConcatNode | ScatterNode | AssignNode =>
+  node.op === "concat" || node.op === "scatter" || node.op === "assign";
+
+export const isLeaf = (node: Node): boolean => node.op === "buffer";
+const isFree = (node: Node): boolean => node.op === "const" || node.op === "iota" || node.op === "variable";
+
+/** The node whose storage a root shares: reshapes of stored values cost nothing. */
+export function storageNode(root: Node): Node {
+  let node = root;
+  while (node.op === "reshape") [node] = node.inputs;
+  return node;
+}
+
+/** Decides for the graph under `roots`, all of which get storage. */
+export function place(roots: readonly Node[], target: Target): PlacedGraph {
+  return new Placer(roots, target).run();
+}
+
+class Placer {
+  private readonly order: readonly Node[];
+  private readonly stored = new Set<Node>();
+  private readonly drafts: Draft[] = [];
+  private readonly writers = new Map<Node, Draft[]>();
+  private readonly uses = new Map<Node, Use[]>();
+  private readonly work: ReadonlyMap<Node, number>;
+  private readonly rootStorage = new Set<Node>();
+
+  constructor(
+    roots: readonly Node[],
+    private readonly target: Target,
+  ) {
+    const bases = roots.map(storageNode);
+    this.order = topologicalNodes(bases);
+    for (const base of bases) if (!isLeaf(base)) this.rootStorage.add(base);
+    const { forced, work } = limitKernels(this.order, target);
+    for (const node of forced) this.rootStorage.add(node);
+    this.work = work;
+  }
+
+  run(): PlacedGraph {
+    for (let i = this.order.length - 1; i >= 0; i--) this.visit(this.order[i]);
+    for (const draft of this.drafts) orderLoops(draft);
+    return { drafts: this.drafts, stored: this.stored };
+  }
+
+  private visit(node: Node): void {
+    const uses = this.uses.get(node) ?? [];
+    this.uses.delete(node);
+    if (isLeaf(node)) {
+      for (const use of uses) use.draft.reads.add(node);
+      return;
+    }
+    if (this.mustStore(node)) return this.storeNode(node, uses);
+    if (uses.length === 0 || isFree(node)) return;
+    if (isMovement(node)) {
+      if (node.op === "pad" && this.recomputesPad(node, uses)) return this.storeNode(node, uses);
+      return this.pushUses(node, uses);
+    }
+    if (node.op === "reduce") return this.visitReduce(node, uses);
+    return this.visitElementwise(node, uses);
+  }
+
+  private mustStore(node: Node): boolean {
+    return (
+      this.rootStorage.has(node) ||
+      isSpecial(node) ||
+      node.op === "contiguous" ||
+      (node.op === "bitcast" && bytesOf(node.dtype) !== bytesOf(node.inputs[0].dtype))
+    );
+  }
+
+  // --- elementwise -----------------------------------------------------------------------------------------------
+
+  private visitElementwise(node: Node, uses: readonly Use[]): void {
+    const elements = elementsOf(node);
+    const work = this.work.get(node)!;
+    const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
+    const again = Math.max(0, evaluations - elements) * work;
+    const storing = LAUNCH + bytesOfNode(node) * MEMORY_BYTE;
+    if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64) return this.pushUses(node, uses);
+    const draft = onlyDraft(uses);
+    const large = uses.some((use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= LARGE_CONTRACTION);
+    if (draft !== undefined && !(large && evaluations / Math.max(1, elements) >= 4)) {
+      const local = this.localPlacement(node, uses, draft);
+      if (local !== undefined && elements * work + bytesOfNode(node) * CACHE_BYTE < evaluations * work) {
+        return this.placeLocal(node, draft, local);
+      }
+    }
+    if (uses.length <= MAX_USES && again <= storing) return this.pushUses(node, uses);
+    this.storeNode(node, uses);
+  }
+
+  /** Padding inside a large contraction would put a condition into its inner loop: store it once, filled. */
+  private recomputesPad(node: Node, uses: readonly Use[]): boolean {
+    const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
+    return evaluations >= 4 * elementsOf(node) && evaluations > LAUNCH && uses.some((use) => use.inner.length > 0);
+  }
+
+  // --- reductions ------------------------------------------------------------------------------------------------
+
+  private visitReduce(node: ReduceNode, uses: readonly Use[]): void {
+    const draft = onlyDraft(uses);
+    if (draft === undefined || uses.length > MAX_USES) return this.storeNode(node, uses);
+    const elements = elementsOf(node);
+    const reduced = elementsOf(node.inputs[0]);
+    if (uses.some((use) => mentionsLoaded(use.index))) return this.storeNode(node, uses);
+    const inside = uses.some((use) => use.inner.some((loop) => use.index.some((x) => mentionsLoop(x, loop))));
+    if (!inside) {
+      const level = loopsOf(uses.flatMap((use) => use.index), draft.loops);
+      const evaluations = trips(level) * distinctIndices(uses);
+      if (evaluations <= REDUNDANCY * elements && this.fits(node, draft, level, reduced)) {
+        return this.placeRegister(node, uses, draft, level);
+      }
+      return this.storeNode(node, uses);
+    }
+    const local = this.localPlacement(node, uses, draft);
+    if (local !== undefined && this.fits(node, draft, local.level, reduced)) {
+      return this.placeLocal(node, draft, local);
+    }
+    const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
+    const [use] = uses;
+    const mergeable = uses.length === 1 && node.reduction === "add" && use.inner.length > 0;
+    const small = reduced <= 64 * elements && reduced < LARGE_CONTRACTION;
+    if (evaluations <= REDUNDANCY * elements && uses.length === 1 && (mergeable || small)) {
+      return this.placeRegister(node, uses, draft, new Set(draft.loops));
+    }
+    this.storeNode(node, uses);
+  }
+
+  /** Whether a draft may compute a reduction of `work` element operations at a level of its loops. */
+  private fits(node: ReduceNode, draft: Draft, level: ReadonlySet<LoopAtom>, work: number): boolean {
+    const contraction = work >= LARGE_CONTRACTION && hasReuse(node);
+    if (contraction && draft.contracts) return false;
+    if (!chainAccepts(draft, level)) return false;
+    const full = level.size === draft.loops.length;
+    const parallel = trips(level) >= 4 * this.target.threads;
+    const total = Math.max(work, trips(draft.loops));
+    if (!full && !parallel && total > SERIAL_WORK) return false;
+    return full || !contraction || level.size > 0;
+  }
+
+  private placeRegister(
+    node: ReduceNode,
+    uses: readonly Use[],
+    draft: Draft,
+    level: ReadonlySet<LoopAtom>,
+  ): void {
+    addLevel(draft, level);
+    draft.placements.set(node, { kind: "register" });
+    if (elementsOf(node.inputs[0]) >= LARGE_CONTRACTION && hasReuse(node)) draft.contracts = true;
+    for (const use of uses) this.useReduced(node, use, [...level]);
+  }
+
+  /** The use of a reduction's input inside the reduction's own loops. */
+  private useReduced(node: ReduceNode, use: Use, outer: readonly LoopAtom[]): void {
+    const [input] = node.inputs;
+    const own: LoopAtom[] = [];
+    const index = use.index.map((x, axis) => {
+      if (!node.axes.includes(axis)) return x;
+      const loop = loopAtom("k", toIndex(input.shape[axis]));
+      own.push(loop);
+      return toIndex(loop);
+    });
+    const inner = use.inner.filter((loop) => use.index.some((x) => mentionsLoop(x, loop)));
+    this.addUse(input, { ...use, index, outer, inner: [...inner, ...own] });
+  }
+
+  // --- rows in local memory --------------------------------------------------------------------------------------
+
+  private localPlacement(
+    node: Node,
+    uses: readonly Use[],
+    draft: Draft,
+  ): { level: ReadonlySet<LoopAtom>; index: (Index | undefined)[] } | undefined {
+    if (uses.some((use) => use.valid.length > 0 || mentionsLoaded(use.index))) return undefined;
+    const index = node.shape.map((_, axis): Index | undefined => {
+      const [first, ...others] = uses.map((use) => use.index[axis]);
+      const same = others.every((x) => x.key === first.key);
+      return same && isOuter(first, draft.loops) ? first : undefined;
+    });
+    // An axis must not be taken apart where a loop that is fixed elsewhere runs through it.
+    const fixed = index.filter((x): x is Index => x !== undefined);
+    const level = loopsOf(fixed, draft.loops);
+    if (level.size === 0 || !chainAccepts(draft, level)) {
+      if (level.size === 0 && elementsOf(node) > SERIAL_WORK / 4) return undefined;
+      if (!chainAccepts(draft, level)) return undefined;
+    }
+    const rows = node.shape.filter((_, axis) => index[axis] === undefined).map(maxDim);
+    if (rows.length === 0 || node.shape.some((d, axis) => index[axis] === undefined && typeof d !== "number")) {
+      return undefined;
+    }
+    const bytes = rows.reduce((product, d) => product * d, 1) * bytesOf(node.dtype);
+    if (bytes > this.target.maxLocalBytes / 4) return undefined;
+    const evaluations = (trips(level) * bytes) / bytesOf(node.dtype);
+    if (evaluations > REDUNDANCY * elementsOf(node)) return undefined;
+    if (trips(level) < 4 * this.target.threads && trips(draft.loops) > SERIAL_WORK) return undefined;
+    return { level, index };
+  }
+
+  private placeLocal(
+    node: Node,
+    draft: Draft,
+    { level, index }: { level: ReadonlySet<LoopAtom>; index: readonly (Index | undefined)[] },
+  ): void {
+    addLevel(draft, level);
+    draft.placements.set(node, { kind: "local", index });
+    const row: LoopAtom[] = [];
+    const position = index.map((x, axis) => {
+      if (x !== undefined) return x;
+      const loop = loopAtom("r", toIndex(node.shape[axis]));
+      row.push(loop);
+      return toIndex(loop);
+    });
+    const use: Use = { draft, index: position, valid: [], outer: [...level], inner: row };
+    if (node.op === "reduce") {
+      if (elementsOf(node.inputs[0]) >= LARGE_CONTRACTION && hasReuse(node)) draft.contracts = true;
+      this.useReduced(node, use, [...level]);
+    } else this.pushUses(node, [use]);
+  }
+
+  // --- storing ---------------------------------------------------------------------------------------------------
+
+  private storeNode(node: Node, uses: readonly Use[]): void {
+    this.stored.add(node);
+    const host = this.sideOutputHost(node, uses);
+    if (host !== undefined) {
+      host.sides.add(node);
+      this.writers.set(node, [host]);
+      const own = uses.filter((use) => use.draft === host);
+      for (const use of uses) if (use.draft !== host) this.read(node, use.draft);
+      if (node.op === "reduce") {
+        this.placeRegister(node, own, host, loopsOf(own.flatMap((use) => use.index), host.loops));
+      } else this.pushUses(node, own);
+      return;
+    }
+    const drafts = this.draftsFor(node);
+    this.writers.set(node, drafts);
+    for (const use of uses) this.read(node, use.draft);
+    if (elementsOf(node) === 0) return;
+    for (const draft of drafts) {
+      const use: Use = { draft, index: draft.from, valid: draft.valid, outer: draft.loops, inner: [] };
+      if (draft.source === node) this.enter(node, use);
+      else this.addUse(draft.source, use);
+      if (draft.mode === "scatter") {
+        const scatter = node as ScatterNode;
+        this.addUse(scatter.inputs[1], use);
+      }
+    }
+  }
+
+  private read(node: Node, draft: Draft): void {
+    draft.reads.add(node);
+    for (const writer of this.writers.get(node) ?? []) if (writer !== draft) draft.after.add(writer);
+  }
+
+  /** Passes a draft's own use on to what its source is computed from. */
+  private enter(node: Node, use: Use): void {
+    if (node.op === "reduce") this.placeRegister(node, [use], use.draft, new Set(use.draft.loops));
+    else this.pushUses(node, [use]);
+  }
+
+  private draftsFor(node: Node): Draft[] {
+    if (node.op === "concat") return this.concatDrafts(node);
+    if (node.op === "assign") return this.assignDrafts(node);
+    if (node.op === "scatter") return this.scatterDrafts(node);
+    const { index, loops } = openLoops(node);
+    if (node.op === "bitcast" && bytesOf(node.dtype) !== bytesOf(node.inputs[0].dtype)) {
+      throw new Error("bitcast between item sizes is not yet supported inside a graph");
+    }
+    return [this.addDraft({ mode: "store", target: node, at: index, source: node, from: index }, loops)];
+  }
+
+  private concatDrafts(node: ConcatNode): Draft[] {
+    let offset = toIndex(0);
+    return node.inputs.map((input) => {
+      const { index, loops } = openLoops(input);
+      const start = offset;
+      offset = addIndex(offset, toIndex(input.shape[node.axis]));
+      const at = index.map((x, axis) => (axis === node.axis ? addIndex(x, start) : x));
+      return this.addDraft({ mode: "store", target: node, at, source: input, from: index }, loops);
+    });
+  }
+
+  private assignDrafts(node: AssignNode): Draft[] {
+    const [base, value] = node.inputs;
+    const { index, loops } = openLoops(value);
+    const at = node.view.length === 0 ? index : viewIndex(base.shape, node.view, index);
+    const write = (): Draft => this.addDraft({ mode: "store", target: node, at, source: value, from: index }, loops);
+    const whole = elementsOf(value) === elementsOf(base) && value.shape.every((d) => typeof d === "number");
+    if (whole) return [write()];
+    const copy = openLoops(base);
+    const first = this.addDraft(
+      { mode: "store", target: node, at: copy.index, source: base, from: copy.index },
+      copy.loops,
+    );
+    const second = write();
+    second.after.add(first);
+    return [first, second];
+  }
+
+  private scatterDrafts(node: ScatterNode): Draft[] {
+    const [base, , values] = node.inputs;
+    const copy = openLoops(base);
+    const first = this.addDraft(
+      { mode: "store", target: node, at: copy.index, source: base, from: copy.index },
+      copy.loops,
+    );
+    const { index, loops } = openLoops(values);
+    const second = this.addDraft({ mode: "scatter", target: node, at: index, source: values, from: index }, loops);
+    second.after.add(first);
+    return [first, second];
+  }
+
+  private addDraft(fields: Pick<Draft, "mode" | "target" | "at" | "source" | "from">, loops: LoopAtom[]): Draft {
+    const draft: Draft = {
+      ...fields,
+      id: this.drafts.length,
+      valid: [],
+      loops,
+      levels: [],
+      placements: new Map(),
+      sides: new Set(),
+      after: new Set(),
+      contracts: false,
+      reads: new Set(),
+    };
+    this.drafts.push(draft);
+    return draft;
+  }
+
+  /** A draft that computes each element of `node` exactly once anyway, and may as well store it. */
+  private sideOutputHost(node: Node, uses: readonly Use[]): Draft | undefined {
+    if (isSpecial(node) || isMovement(node) || node.op === "contiguous" || node.op === "bitcast") return undefined;
+    const drafts = new Set(uses.map((use) => use.draft));
+    for (const draft of drafts) {
+      const own = uses.filter((use) => use.draft === draft);
+      if (draft.mode !== "store" || own.length === 0) continue;
+      if (own.some((use) => use.inner.length > 0 || use.valid.length > 0)) continue;
+      if (distinctIndices(own) !== 1 || !coversOnce(node, own[0].index, draft.loops)) continue;
+      if (node.op === "reduce") {
+        const level = loopsOf(own[0].index, draft.loops);
+        if (!this.fits(node, draft, level, elementsOf(node.inputs[0]))) continue;
+      }
+      if (draft.reads.size + draft.sides.size + 4 > this.target.maxBuffers) continue;
+      const cyclic = [...drafts].some((other) => other !== draft && reaches(draft, other));
+      if (!cyclic) return draft;
+    }
+    return undefined;
+  }
+
+  // --- positions -------------------------------------------------------------------------------------------------
+
+  /** Hands the uses of an inline node on to its inputs. */
+  private pushUses(node: Node, uses: readonly Use[]): void {
+    for (const use of uses) {
+      if (isMovement(node)) {
+        const { index, fills } = pushThrough(node, use.index);
+        const valid = joinValid(use.valid, fills);
+        if (!neverValid(valid)) this.addUse(node.inputs[0], { ...use, index, valid });
+      } else if (node.op === "gather") {
+        const [data, index] = node.inputs;
+        this.addUse(index, use);
+        const loaded = standIn(use);
+        const position = use.index.map((x, axis) => (axis === node.axis ? loaded : x));
+        this.addUse(data, { ...use, index: position });
+      } else for (const input of node.inputs) this.addUse(input, use);
+    }
+  }
+
+  private addUse(node: Node, use: Use): void {
+    const uses = this.uses.get(node);
+    if (uses === undefined) this.uses.set(node, [use]);
+    else if (!uses.some((known) => sameUse(known, use))) uses.push(use);
+  }
+}
+
+/** An unknown integer that depends on everything the use depends on: a gathered position. */
+const GATHERED = makeBuffer("gathered", "int32", 1, "global");
+function standIn(use: Use): Index {
+  const seed = use.index.reduce((sum, x, axis) => addIndex(sum, x.terms.length > 0 ? x : axis), toIndex(0));
+  return loadedIndex(load(GATHERED, seed));
+}
+
+function sameUse(a: Use, b: Use): boolean {
+  return (
+    a.draft === b.draft &&
+    a.valid.length === b.valid.length &&
+    a.index.every((x, i) => x.key === b.index[i].key) &&
+    a.valid.every((x, i) => x.key === b.valid[i].key)
+  );
+}
+
+function onlyDraft(uses: readonly Use[]): Draft | undefined {
+  const [first] = uses;
+  return uses.every((use) => use.draft === first.draft) ? first.draft : undefined;
+}
+
+const distinctIndices = (uses: readonly Use[]): number =>
+  new Set(uses.map((use) => use.index.map((x) => x.key).join("|"))).size;
+
+function loopsOf(indices: readonly Index[], among: readonly LoopAtom[]): Set<LoopAtom> {
+  const mentioned = new Set<Atom>();
+  for (const x of indices) visitAtoms(x, (atom) => mentioned.add(atom));
+  return new Set(among.filter((loop) => mentioned.has(loop)));
+}
+
+function mentionsLoop(x: Index, loop: LoopAtom): boolean {
+  let found = false;
+  visitAtoms(x, (atom) => {
+    if (atom === loop) found = true;
+  });
+  return found;
+}
+
+function mentionsLoaded(index: readonly Index[]): boolean {
+  let found = false;
+  for (const x of index) {
+    visitAtoms(x, (atom) => {
+      if (atom.kind === "loaded") found = true;
+    });
+  }
+  return found;
+}
+
+/** True if x depends on some of the draft's loops and on nothing else that varies. */
+function isOuter(x: Index, loops: readonly LoopAtom[]): boolean {
+  let outer = true;
+  visitAtoms(x, (atom) => {
+    if (atom.kind === "loaded" || (atom.kind === "loop" && !loops.includes(atom))) outer = false;
+  });
+  return outer;
+}
+
+/** How often a use is evaluated, if what does not vary in an inner loop is computed before it. */
+function evaluationsOf(use: Use): number {
+  const own = loopsOf(use.index, use.inner);
+  const outer = loopsOf(use.index, use.draft.loops);
+  const around = own.size > 0 ? new Set([...use.outer, ...outer]) : outer;
+  return trips(around) * trips(own.size > 0 ? use.inner : []);
+}
+
+/** True if the positions run through all elements of the node, each once. */
+function coversOnce(node: Node, index: readonly Index[], loops: readonly LoopAtom[]): boolean {
+  const seen = new Set<Atom>();
+  return node.shape.every((d, axis) => {
+    const x = index[axis];
+    if (d === 1) return true;
+    const [term] = x.terms;
+    if (x.terms.length !== 1 || x.constant !== 0 || term.coefficient !== 1 || term.atoms.length !== 1) return false;
+    const [atom] = term.atoms;
+    if (atom.kind !== "loop" || !loops.includes(atom) || seen.has(atom)) return false;
+    seen.add(atom);
+    return sameDim(atom.extent.value ?? atom.extent, d);
+  });
+}
+
+/** True if `from` runs, directly or not, after `to`. */
+function reaches(from: Draft, to: Draft): boolean {
+  const stack = [from];
+  const seen = new Set<Draft>(stack);
+  while (stack.length > 0) {
+    for (const before of stack.pop()!.after) {
+      if (before === to) return true;
+      if (!seen.has(before)) {
+        seen.add(before);
+        stack.push(before);
+      }
+    }
+  }
+  return false;
+}
+
+/** True if `level` is comparable with every level of the draft. */
+function chainAccepts(draft: Draft, level: ReadonlySet<LoopAtom>): boolean {
+  return draft.levels.every((known) => isSubset(known, level) || isSubset(level, known));
+}
+
+const isSubset = (a: ReadonlySet<LoopAtom>, b: ReadonlySet<LoopAtom>): boolean => [...a].every((loop) => b.has(loop));
+
+function addLevel(draft: Draft, level: ReadonlySet<LoopAtom>): void {
+  if (draft.levels.some((known) => known.size === level.size)) return;
+  draft.levels.push(level);
+  draft.levels.sort((a, b) => a.size - b.size);
+}
+
+/** Loops of small levels go outside; within a level they keep the order of the axes. */
+function orderLoops(draft: Draft): void {
+  const depth = (loop: LoopAtom): number => {
+    const at = draft.levels.findIndex((level) => level.has(loop));
+    return at < 0 ? draft.levels.length : at;
+  };
+  draft.loops = [...draft.loops].sort((a, b) => depth(a) - depth(b));
+}
+
+/** True if the reduction's operand is a product of which some factor repeats along an output axis. */
+function hasReuse(node: ReduceNode): boolean {
+  const [input] = node.inputs;
+  if (input.op !== "mul") return false;
+  return input.inputs.some((factor) => repeats(factor));
+}
+
+function repeats(node: Node): boolean {
+  let x = node;
+  while (isMovement(x) || x.op === "cast") {
+    if (x.op === "expand") return true;
+    [x] = x.inputs;
+  }
+  return false;
+}
+
+/** A loop for every axis of size other than 1, and the position they make. */
+export function openLoops(node: Node): { index: Index[]; loops: LoopAtom[] } {
+  const loops: LoopAtom[] = [];
+  const index = node.shape.map((d, axis) => {
+    if (d === 1) return toIndex(0);
+    const loop = loopAtom(`i${axis}`, toIndex(d));
+    loops.push(loop);
+    return toIndex(loop);
+  });
+  return { index, loops };
+}
+
+/** Bounds what one kernel can hold: forces storage where a node would draw on too many nodes or buffers. */
+function limitKernels(
+  order: readonly Node[],
+  target: Target,
+): { forced: Set<Node>; work: Map<Node, number> } {
+  const forced = new Set<Node>();
+  const work = new Map<Node, number>();
+  const counts = new Map<Node, number>();
+  const sources = new Map<Node, ReadonlySet<Node>>();
+  const alone = (node: Node): ReadonlySet<Node> => new Set([node]);
+  // A moved value is stored before it is moved, not as the larger thing a repetition makes of it.
+  const force = (node: Node): void => {
+    let base = node;
+    while (isMovement(base)) [base] = base.inputs;
+    forced.add(base);
+    for (const weighed of new Set([node, base])) {
+      counts.set(weighed, 1);
+      sources.set(weighed, alone(base));
+    }
+  };
+  const limit = target.maxBuffers - 2;
+  for (const node of order) {
+    if (isLeaf(node)) {
+      work.set(node, 1);
+      counts.set(node, 1);
+      sources.set(node, alone(node));
+      continue;
+    }
+    const inputs = [...new Set(node.inputs)];
+    const cheap = node.op === "reduce" || isSpecial(node) || node.op === "contiguous";
+    const below = cheap ? 1 : inputs.reduce((sum, input) => sum + (work.get(input) ?? 1), 0);
+    work.set(node, Math.min(1e9, operationCost(node) + below));
+    if (isSpecial(node) || node.op === "contiguous") {
+      counts.set(node, 1);
+      sources.set(node, alone(node));
+      continue;
+    }
+    const union = (): Set<Node> => new Set(inputs.flatMap((input) => [...sources.get(input)!]));
+    const total = (): number => 1 + inputs.reduce((sum, input) => sum + counts.get(input)!, 0);
+    while (union().size > limit || total() > MAX_NODES) {
+      const heaviest = inputs
+        .filter((input) => counts.get(input)! > 1)
+        .sort((a, b) => sources.get(b)!.size - sources.get(a)!.size || counts.get(b)! - counts.get(a)!)[0];
+      if (heaviest === undefined) break;
+      force(heaviest);
+    }
+    counts.set(node, total());
+    sources.set(node, union());
+  }
+  return { forced, work };
+}
+

@@ -1,0 +1,47 @@
+// Counts what a kernel does: scalar operations executed, and bytes that must move between memory and the core at
+// least (every global element read or written once). Both may depend on symbolic variables.
+
+import { addIndex, type Index, mulIndex, toIndex } from "../kernel/index.js";
+import {
+  type Buffer,
+  exprsOf,
+  type Kernel,
+  loadsOf,
+  type Stmt,
+  topologicalOrder,
+  visitStatements,
+} from "../kernel/ir.js";
+import { bytesOf } from "../scalar/dtype.js";
+
+export interface Work {
+  readonly flops: Index;
+  readonly bytes: Index;
+}
+
+const FREE = new Set<string>(["const", "index", "valid", "load", "ref", "cast", "bitcast", "splat", "pack", "extract"]);
+
+export function workOf(kernel: Kernel): Work {
+  return { flops: operations(kernel.body), bytes: bytesMoved(kernel) };
+}
+
+function operations(body: readonly Stmt[]): Index {
+  let sum = toIndex(0);
+  for (const s of body) {
+    if (s.kind === "for") sum = addIndex(sum, mulIndex(s.atom.extent, operations(s.body)));
+    else if (s.kind === "if") sum = addIndex(sum, operations(s.body));
+    else {
+      const count = topologicalOrder(exprsOf(s)).filter((e) => !FREE.has(e.op)).length;
+      sum = addIndex(sum, count + (s.kind === "accumulate" ? 1 : 0));
+    }
+  }
+  return sum;
+}
+
+function bytesMoved(kernel: Kernel): Index {
+  const used = new Set<Buffer>(loadsOf(kernel.body).map((e) => e.buffer));
+  visitStatements(kernel.body, (s) => {
+    if (s.kind === "store" || s.kind === "accumulate") used.add(s.buffer);
+  });
+  const sizes = kernel.params.filter((b) => used.has(b)).map((b) => mulIndex(b.size, bytesOf(b.dtype)));
+  return addIndex(0, ...sizes);
+}
