@@ -292,10 +292,12 @@ function splitByDivisor(x: Index, divisor: Index): { quotient: Index; rest: Inde
       if (whole !== 0) exact.push({ coefficient: whole, atoms });
       if (coefficient !== whole * d) rest.push({ coefficient: coefficient - whole * d, atoms });
     }
-    return {
-      quotient: makeIndex(quotientConstant, exact),
-      rest: makeIndex(x.constant - quotientConstant * d, rest),
-    };
+    const quotient = normalise(quotientConstant, exact);
+    const left = normalise(x.constant - quotientConstant * d, rest);
+    if (left.terms.length === rest.length) return { quotient, rest: left };
+    // Smaller coefficients let a quotient and its remainder join to a form that may divide again.
+    const again = splitByDivisor(left, divisor);
+    return { quotient: addIndex(quotient, again.quotient), rest: again.rest };
   }
   if (divisor.terms.length === 1 && divisor.constant === 0) {
     for (const term of x.terms) {
@@ -392,7 +394,9 @@ function derivedAtom(kind: "div" | "mod", numerator: Index, divisor: Index): Ato
 
 function quotientBound(numerator: number, divisor: Index, pick: (...xs: number[]) => number): number {
   const low = Math.max(1, divisor.min);
-  return pick(Math.floor(numerator / low), Math.floor(numerator / Math.max(low, divisor.max)));
+  const high = Math.max(low, divisor.max);
+  const far = high === Number.POSITIVE_INFINITY ? (numerator < 0 ? -1 : 0) : Math.floor(numerator / high);
+  return pick(Math.floor(numerator / low), far);
 }
 
 /**
@@ -482,12 +486,12 @@ function atomMentions(atom: Atom, wanted: Atom): boolean {
 /** Value of x given each free atom's value; quotients and remainders are computed. */
 export function evaluateIndex(
   x: Index,
-  valueOf: (atom: LoopAtom | SymbolAtom | LoadedAtom | LetAtom) => number,
+  atomValue: (atom: LoopAtom | SymbolAtom | LoadedAtom | LetAtom) => number,
 ): number {
   let sum = x.constant;
   for (const { coefficient, atoms } of x.terms) {
     let product = coefficient;
-    for (const atom of atoms) product *= evaluateAtom(atom, valueOf);
+    for (const atom of atoms) product *= evaluateAtom(atom, atomValue);
     sum += product;
   }
   return sum;
@@ -495,11 +499,11 @@ export function evaluateIndex(
 
 function evaluateAtom(
   atom: Atom,
-  valueOf: (atom: LoopAtom | SymbolAtom | LoadedAtom | LetAtom) => number,
+  atomValue: (atom: LoopAtom | SymbolAtom | LoadedAtom | LetAtom) => number,
 ): number {
-  if (!isDerived(atom)) return valueOf(atom);
-  const numerator = evaluateIndex(atom.numerator, valueOf);
-  const divisor = evaluateIndex(atom.divisor, valueOf);
+  if (!isDerived(atom)) return atomValue(atom);
+  const numerator = evaluateIndex(atom.numerator, atomValue);
+  const divisor = evaluateIndex(atom.divisor, atomValue);
   const quotient = Math.floor(numerator / divisor);
   return atom.kind === "div" ? quotient : numerator - divisor * quotient;
 }

@@ -9,7 +9,7 @@
 // (see lower/program.ts): expressions may be vectors, loops are serial, and `let`, `letIndex` and registers appear.
 
 import type { DType, Scalar } from "../scalar/dtype.js";
-import { kindOf } from "../scalar/dtype.js";
+import { holdScalar } from "../scalar/convert.js";
 import { type ReduceOp, resultDType, type ScalarOp } from "../scalar/ops.js";
 import {
   type Atom,
@@ -163,15 +163,9 @@ function scalarKey(value: Scalar): string {
   return `${typeof value}:${String(value)}`;
 }
 
-/** A literal; the value is given as its dtype holds it (bigint for 64-bit integers, boolean for bool). */
+/** A literal. Values are brought to what `dtype` holds: integers wrap, floats are rounded. */
 export function constant(value: Scalar, dtype: DType, lanes = 1): Expr {
-  const kind = kindOf(dtype);
-  const held: Scalar =
-    kind === "bool"
-      ? Boolean(value)
-      : dtype === "int64" || dtype === "uint64"
-        ? BigInt(value)
-        : Number(value);
+  const held = holdScalar(value, dtype);
   return intern(`const ${dtype}x${lanes} ${scalarKey(held)}`, () => ({
     op: "const",
     dtype,
@@ -262,7 +256,13 @@ export function extract(x: Expr, lane: number): Expr {
   if (x.lanes === 1 || x.op === "splat") return x.op === "splat" ? x.args[0] : x;
   if (x.op === "pack") return x.args[lane];
   if (x.op === "const") return constant(x.value, x.dtype);
-  return intern(`extract ${lane} ${x.id}`, () => ({ op: "extract", dtype: x.dtype, lanes: 1, args: [x], lane }));
+  return intern(`extract ${lane} ${x.id}`, () => ({
+    op: "extract",
+    dtype: x.dtype,
+    lanes: 1,
+    args: [x],
+    lane,
+  }));
 }
 
 /** An integer expression as an index, with the range its dtype allows unless the caller knows a narrower one. */

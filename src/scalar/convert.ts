@@ -180,6 +180,13 @@ export function wrapInteger(x: number | bigint, dtype: DType): Scalar {
   }
 }
 
+/** A value as `dtype` holds it, of the right JavaScript type: integers wrap, floats are rounded. */
+export function holdScalar(value: Scalar, dtype: DType): Scalar {
+  if (dtype === "bool") return Boolean(value);
+  if (isFloat(dtype)) return roundTo(Number(value), dtype);
+  return wrapInteger(typeof value === "boolean" ? Number(value) : value, dtype);
+}
+
 /** A float as an integer dtype: truncated, saturated, NaN gives 0. */
 function floatToInteger(x: number, dtype: DType): Scalar {
   const { min, max } = integerLimits(dtype);
