@@ -199,7 +199,10 @@ export function isDefinedOn(op: ScalarOp, dtype: DType): boolean {
 export const evaluateScalar = (op: ScalarOp, dtype: DType, args: readonly Scalar[]): Scalar =>
   scalarFunction(op, dtype)(args[0], args[1], args[2]);
 
-/** The value that leaves every other unchanged: 0, 1, or the lowest or highest value of the dtype. */
+/**
+ * The value that leaves every other unchanged: 0, 1, or the lowest or highest value of the dtype. (A float sum starts
+ * at +0, so that the sum of -0 alone is +0, as in PyTorch.)
+ */
 export function reduceIdentity(op: ReduceOp, dtype: DType): Scalar {
   if (op === "add" || op === "mul") {
     if (dtype === "bool") return op === "mul";
