@@ -1,0 +1,193 @@
+// The inline functions that generated C calls: everything that C's operators do not give with the meaning brisc wants,
+// the same on gcc and clang. A program brings only those it uses.
+//
+// Vectors are chosen between by bits, since compilers disagree on `?:` for vectors; with AVX-512 the compiler makes
+// masked instructions of it.
+
+import { bytesOf, type DType, integerLimits, isFloat, isUnsigned } from "../scalar/dtype.js";
+import { bitsType, literal, scalarType, typeBytes, vectorName, vectorTypedef } from "./c-types.js";
+
+export type RoundOp = "sqrt" | "floor" | "trunc" | "round";
+
+const INLINE = "static inline __attribute__((always_inline))";
+
+/** Collects the types and functions that a piece of code needs; each method gives the name to use. */
+export class Helpers {
+  readonly typedefs = new Map<string, string>();
+  readonly functions = new Map<string, string>();
+
+  /** The type of a value in a variable. */
+  type(dtype: DType, lanes: number): string {
+    return lanes === 1 ? scalarType(dtype) : this.vector(scalarType(dtype), lanes);
+  }
+
+  vector(element: string, lanes: number): string {
+    const name = vectorName(element, lanes);
+    if (!this.typedefs.has(name)) this.typedefs.set(name, vectorTypedef(name));
+    return name;
+  }
+
+  private define(name: string, result: string, parameters: string, body: string): string {
+    if (!this.functions.has(name)) {
+      this.functions.set(name, `${INLINE} ${result} ${name}(${parameters}) { ${body} }`);
+    }
+    return name;
+  }
+
+  floorDivide(): string {
+    return this.define("floor_div", "i64", "i64 a, i64 b", "i64 q = a / b; return q * b > a ? q - 1 : q;");
+  }
+
+  floorRemainder(): string {
+    return this.define("floor_mod", "i64", "i64 a, i64 b", "i64 r = a % b; return r < 0 ? r + b : r;");
+  }
+
+  /** One scalar in all lanes. */
+  splat(dtype: DType, lanes: number): string {
+    const type = this.type(dtype, lanes);
+    const list = new Array(lanes).fill("x").join(", ");
+    return this.define(`splat_${type}`, type, `${scalarType(dtype)} x`, `return (${type}){${list}};`);
+  }
+
+  /** mask ? a : b, lane by lane. */
+  select(dtype: DType, lanes: number): string {
+    const type = this.type(dtype, lanes);
+    const mask = this.vector("i32", lanes);
+    const bits = this.vector(bitsType(dtype === "bool" ? "int32" : dtype), lanes);
+    const widened = bits === mask ? "m" : `__builtin_convertvector(m, ${bits})`;
+    return this.define(
+      `select_${type}`,
+      type,
+      `${mask} m, ${type} a, ${type} b`,
+      `${bits} w = ${widened}; return (${type})(((${bits})a & w) | ((${bits})b & ~w));`,
+    );
+  }
+
+  /** Lanes of a comparison's result as a mask. */
+  private mask(comparison: string, dtype: DType, lanes: number): string {
+    const mask = this.vector("i32", lanes);
+    return bytesOf(dtype) === 4
+      ? `(${mask})(${comparison})`
+      : `__builtin_convertvector(${comparison}, ${mask})`;
+  }
+
+  /** `condition ? a : b` for a condition over scalars or lanes. */
+  private choose(condition: string, a: string, b: string, dtype: DType, lanes: number): string {
+    if (lanes === 1) return `${condition} ? ${a} : ${b}`;
+    return `${this.select(dtype, lanes)}(${this.mask(condition, dtype, lanes)}, ${a}, ${b})`;
+  }
+
+  /** The larger or smaller operand; NaN if either is NaN. `bounded`: b is known not to be NaN. */
+  extremum(op: "max" | "min", dtype: DType, lanes: number, bounded: boolean): string {
+    const type = this.type(dtype, lanes);
+    const sign = op === "max" ? ">" : "<";
+    const either = lanes === 1 ? "||" : "|";
+    const float = isFloat(dtype);
+    const name = `${op}${float && bounded ? "_bound" : ""}_${type}`;
+    const body = !float
+      ? this.choose(`(a ${sign} b)`, "a", "b", dtype, lanes)
+      : bounded
+        ? // A comparison with NaN is false, so that a NaN passes.
+          this.choose(op === "max" ? "(a <= b)" : "(a >= b)", "b", "a", dtype, lanes)
+        : // If b is NaN and a is not, neither condition holds, and b passes.
+          this.choose(`((a ${sign} b) ${either} (a != a))`, "a", "b", dtype, lanes);
+    return this.define(name, type, `${type} a, ${type} b`, `return ${body};`);
+  }
+
+  absolute(dtype: DType, lanes: number): string {
+    const type = this.type(dtype, lanes);
+    const bits = lanes === 1 ? bitsType(dtype) : this.vector(bitsType(dtype), lanes);
+    const body = isUnsigned(dtype)
+      ? "a"
+      : !isFloat(dtype)
+        ? this.choose("(a < 0)", "-a", "a", dtype, lanes)
+        : lanes === 1
+          ? `__builtin_fabs${dtype === "float32" ? "f" : ""}(a)`
+          : `(${type})((${bits})a & ${dtype === "float32" ? "0x7fffffff" : "0x7fffffffffffffffll"})`;
+    return this.define(`abs_${type}`, type, `${type} a`, `return ${body};`);
+  }
+
+  /** The bits of a value as another type of the same width. */
+  bits(from: DType, to: DType): string {
+    const [source, target] = [scalarType(from), scalarType(to)];
+    return this.define(
+      `bits_${source}_${target}`,
+      target,
+      `${source} a`,
+      `${target} r; __builtin_memcpy(&r, &a, sizeof r); return r;`,
+    );
+  }
+
+  /** Float to integer: towards zero, saturating, NaN to 0. */
+  toInteger(from: DType, to: DType, lanes: number): string {
+    const [source, target] = [this.type(from, lanes), this.type(to, lanes)];
+    const name = `to_${target}_${source}`;
+    const { min, max } = integerLimits(to);
+    const bound = (value: bigint): string => literal(Number(value), from);
+    const [low, high] = [bound(min), bound(max + 1n)];
+    if (lanes === 1) {
+      const whole = `a >= ${high} ? ${literal(max, to)} : a > ${low} ? (${target})a : ${literal(min, to)}`;
+      return this.define(name, target, `${source} a`, `return a != a ? 0 : ${whole};`);
+    }
+    // Lanes out of range are converted as `low` (NaN too), then those above are put right.
+    const mask = this.vector("i32", lanes);
+    const splat = this.splat(from, lanes);
+    const body = [
+      `${mask} above = ${this.mask(`a >= ${splat}(${high})`, from, lanes)};`,
+      `${mask} within = ${this.mask(`a > ${splat}(${low})`, from, lanes)} & ~above;`,
+      `${mask} number = ${this.mask("a == a", from, lanes)};`,
+      `${source} inside = ${this.select(from, lanes)}(within, a, ${splat}(${low}));`,
+      `${target} r = __builtin_convertvector(inside, ${target});`,
+      `r = ${this.select(to, lanes)}(above, ${this.splat(to, lanes)}(${literal(max, to)}), r);`,
+      `return ${this.select(to, lanes)}(number, r, (${target}){0});`,
+    ].join(" ");
+    return this.define(name, target, `${source} a`, body);
+  }
+
+  /** Square root and rounding. Scalars have builtins; vectors have them in clang alone, so x86 is told by hand. */
+  rounding(op: RoundOp, dtype: DType, lanes: number): string {
+    const type = this.type(dtype, lanes);
+    const suffix = dtype === "float32" ? "f" : "";
+    const builtin = op === "round" ? "rint" : op;
+    const name = `${op}_${type}`;
+    if (lanes === 1) return `__builtin_${builtin}${suffix}`;
+    const bytes = typeBytes(scalarType(dtype)) * lanes;
+    const lanewise = `${type} r; for (int i = 0; i < ${lanes}; i++) r[i] = __builtin_${builtin}${suffix}(a[i]);`;
+    const elementwise = `__builtin_elementwise_${op === "round" ? "rint" : op}`;
+    if (!this.functions.has(name)) {
+      const fallback = bytes > 64 ? this.halves(op, dtype, lanes) : lanewise;
+      const head = `${INLINE} ${type} ${name}(${type} a)`;
+      const lines = [`#if __has_builtin(${elementwise})`, `${head} { return ${elementwise}(a); }`];
+      const assembly = bytes === 16 || bytes === 32 || bytes === 64 ? x86(op, dtype, bytes) : undefined;
+      if (assembly !== undefined) {
+        lines.push(`#elif defined(${bytes === 64 ? "__AVX512F__" : "__AVX__"})`);
+        lines.push(`${head} { ${type} r; ${assembly} return r; }`);
+      }
+      lines.push("#else", `${head} { ${fallback} return r; }`, "#endif");
+      this.functions.set(name, lines.join("\n"));
+    }
+    return name;
+  }
+
+  /** The same on both halves of a vector wider than any register. */
+  private halves(op: RoundOp, dtype: DType, lanes: number): string {
+    const type = this.type(dtype, lanes);
+    const half = this.type(dtype, lanes / 2);
+    const f = this.rounding(op, dtype, lanes / 2);
+    const copy = (to: string, from: string): string => `__builtin_memcpy(${to}, ${from}, sizeof a);`;
+    return (
+      `${half} h[2]; ${type} r; ${copy("h", "&a")} ` +
+      `h[0] = ${f}(h[0]); h[1] = ${f}(h[1]); ${copy("&r", "h")}`
+    );
+  }
+}
+
+/** One instruction on a whole register. Rounding modes: 8 to nearest even, 9 down, 11 towards zero, all quiet. */
+function x86(op: RoundOp, dtype: DType, bytes: number): string {
+  const type = dtype === "float32" ? "ps" : "pd";
+  const register = bytes === 64 ? "v" : "x";
+  const operands = `: "=${register}"(r) : "${register}"(a)`;
+  if (op === "sqrt") return `__asm__("vsqrt${type} %1, %0" ${operands});`;
+  const mode = { round: 8, floor: 9, trunc: 11 }[op];
+  return `__asm__("${bytes === 64 ? "vrndscale" : "vround"}${type} $${mode}, %1, %0" ${operands});`;
+}

@@ -1,0 +1,135 @@
+// Memory of the cpu device: blocks owned by V8, so that a buffer nobody holds is collected even in a loop that never
+// yields, and a pool of blocks given back, since fresh pages cost more than most kernels.
+
+import { constants } from "node:buffer";
+import type { DeviceBuffer } from "../device.js";
+import type { Koffi } from "./koffi.js";
+
+const ALIGNMENT = 64;
+/** Smaller blocks are cheap to make. */
+const SMALLEST_POOLED = 64 << 10;
+/** The pool may always hold this much, and beyond it a quarter of what is live. */
+const POOL_FLOOR = 64 << 20;
+
+export const LARGEST_BUFFER = constants.MAX_LENGTH - ALIGNMENT;
+
+/** Bytes at an aligned address, kept alive by `bytes`. */
+interface Block {
+  readonly bytes: Uint8Array;
+  readonly address: number;
+}
+
+export class CpuBuffer implements DeviceBuffer {
+  block: Block | undefined;
+
+  constructor(
+    readonly bytes: number,
+    block: Block,
+  ) {
+    this.block = block;
+  }
+
+  get address(): number {
+    return this.require().address;
+  }
+
+  /** The buffer's bytes. */
+  get view(): Uint8Array {
+    return this.require().bytes.subarray(0, this.bytes);
+  }
+
+  private require(): Block {
+    if (this.block === undefined)
+      throw new Error(`a buffer of ${this.bytes} bytes is used after its release`);
+    return this.block;
+  }
+}
+
+export class Memory {
+  /** Bytes of buffers allocated and neither released nor collected. */
+  live = 0;
+  private pooled = 0;
+  /** Free blocks by size, the sizes in order of their last use. */
+  private readonly pool = new Map<number, Block[]>();
+  private readonly collected = new FinalizationRegistry<number>((bytes) => {
+    this.live -= bytes;
+  });
+
+  constructor(private readonly koffi: Koffi) {}
+
+  allocate(bytes: number): CpuBuffer {
+    if (!Number.isInteger(bytes) || bytes < 0) throw new RangeError(`a buffer cannot have ${bytes} bytes`);
+    if (bytes > LARGEST_BUFFER) {
+      throw new RangeError(`a buffer of ${bytes} bytes exceeds the cpu device's ${LARGEST_BUFFER} bytes`);
+    }
+    const size = blockSize(bytes);
+    const buffer = new CpuBuffer(bytes, this.takePooled(size) ?? this.fresh(size));
+    this.live += size;
+    this.collected.register(buffer, size, buffer);
+    return buffer;
+  }
+
+  /** Gives a buffer's memory back; a second time does nothing. */
+  release(buffer: CpuBuffer): void {
+    const { block } = buffer;
+    if (block === undefined) return;
+    buffer.block = undefined;
+    const size = block.bytes.byteLength;
+    this.live -= size;
+    this.collected.unregister(buffer);
+    if (size < SMALLEST_POOLED) return;
+    const blocks = this.pool.get(size) ?? [];
+    blocks.push(block);
+    this.pool.delete(size);
+    this.pool.set(size, blocks);
+    this.pooled += size;
+    this.trim(Math.max(POOL_FLOOR, this.live / 4));
+  }
+
+  /** Drops pooled blocks, the sizes longest unused first, until at most `limit` bytes are held. */
+  trim(limit: number): void {
+    for (const [size, blocks] of this.pool) {
+      while (blocks.length > 0 && this.pooled > limit) {
+        blocks.pop();
+        this.pooled -= size;
+      }
+      if (blocks.length > 0) return;
+      this.pool.delete(size);
+    }
+  }
+
+  private takePooled(size: number): Block | undefined {
+    const block = this.pool.get(size)?.pop();
+    if (block !== undefined) this.pooled -= size;
+    return block;
+  }
+
+  private fresh(size: number): Block {
+    try {
+      return this.alignedBlock(size);
+    } catch {
+      this.trim(0);
+    }
+    try {
+      return this.alignedBlock(size);
+    } catch (cause) {
+      throw new Error(`no memory is left for a buffer of ${size} bytes; ${this.live} bytes are in use`, {
+        cause,
+      });
+    }
+  }
+
+  private alignedBlock(size: number): Block {
+    const whole = Buffer.allocUnsafeSlow(size + ALIGNMENT);
+    const start = Number(this.koffi.address(whole));
+    const offset = (ALIGNMENT - (start % ALIGNMENT)) % ALIGNMENT;
+    return { bytes: new Uint8Array(whole.buffer, offset, size), address: start + offset };
+  }
+}
+
+/** Pooled sizes come in eighths of powers of two, so that nearly equal buffers share blocks. */
+function blockSize(bytes: number): number {
+  if (bytes < SMALLEST_POOLED) return Math.ceil(Math.max(bytes, 1) / ALIGNMENT) * ALIGNMENT;
+  const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
+  return Math.min(Math.ceil(bytes / step) * step, Math.max(bytes, LARGEST_BUFFER));
+}
