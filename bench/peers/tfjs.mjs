@@ -1,0 +1,73 @@
+// TensorFlow.js with its WebAssembly backend. In Node that backend runs on one thread; its operations are done when the
+// call returns. Convolutions are in its own layout, channels last.
+
+import { createRequire } from "node:module";
+import { inputsOf, samplePlaces } from "../workloads.mjs";
+import { Unsupported } from "./peer.mjs";
+
+export async function open() {
+  const require = createRequire(import.meta.url);
+  // It advertises its native package whenever it runs in Node.
+  const { warn } = console;
+  console.warn = () => {};
+  const tf = require("@tensorflow/tfjs");
+  const wasm = require("@tensorflow/tfjs-backend-wasm");
+  wasm.setWasmPaths(
+    require.resolve("@tensorflow/tfjs-backend-wasm/package.json").replace("package.json", "dist/"),
+  );
+  if (!(await tf.setBackend("wasm"))) throw new Error("the wasm backend did not start");
+  console.warn = warn;
+
+  function operation({ kind }) {
+    switch (kind) {
+      case "matmul":
+        return (x, y) => tf.matMul(x, y);
+      case "softmax":
+        return (x) => tf.softmax(x);
+      case "layerNorm":
+        return (x, weight, bias) => {
+          const { mean, variance } = tf.moments(x, -1, true);
+          return x.sub(mean).mul(variance.add(1e-5).rsqrt()).mul(weight).add(bias);
+        };
+      case "sum":
+        return (x) => x.sum();
+      case "conv":
+        return (x, w) => tf.conv2d(x, w, 1, "same");
+      default:
+        throw new Unsupported("its wasm backend has no gradient of a convolution's weights");
+    }
+  }
+
+  return {
+    version: tf.version.tfjs,
+    note: "one thread",
+    setup(workload) {
+      const apply = operation(workload);
+      const conv = workload.kind === "conv";
+      const inputs = inputsOf(workload).map((data, i) => {
+        const x = tf.tensor(data, workload.shapes[i]);
+        return conv ? x.transpose(i === 0 ? [0, 2, 3, 1] : [2, 3, 1, 0]) : x;
+      });
+      let result;
+      const run = () => {
+        result?.dispose();
+        result = tf.tidy(() => apply(...inputs));
+      };
+      run();
+      return {
+        run,
+        sample() {
+          const data = (conv ? result.transpose([0, 3, 1, 2]) : result).dataSync();
+          return samplePlaces(data.length).map((i) => data[i]);
+        },
+        close: () => tf.dispose([...inputs, result]),
+      };
+    },
+    first: async () => [
+      ...tf
+        .tensor1d([1, 2, 3])
+        .add(tf.tensor1d([4, 5, 6]))
+        .dataSync(),
+    ],
+  };
+}

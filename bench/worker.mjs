@@ -1,0 +1,50 @@
+// One library in a process of its own: sets up, runs and times what the parent asks for. With the argument `first` it only
+// computes a first result and ends.
+
+import { availableParallelism } from "node:os";
+import { PEERS } from "./peers/index.mjs";
+import { Unsupported } from "./peers/peer.mjs";
+
+const [name, task] = process.argv.slice(2);
+const library = await PEERS[name].open(availableParallelism());
+
+if (task === "first") {
+  console.log((await library.first()).join(","));
+  process.exit(0);
+}
+
+/** Runs for some milliseconds, at least once; gives the time of each run. */
+async function round(current, milliseconds) {
+  const times = [];
+  const end = performance.now() + milliseconds;
+  do {
+    const start = performance.now();
+    await current.run();
+    times.push(performance.now() - start);
+  } while (performance.now() < end);
+  return times;
+}
+
+let current;
+const answers = {
+  async setup({ workload }) {
+    current = await library.setup(workload);
+    return { sample: await current.sample() };
+  },
+  round: async ({ milliseconds }) => ({ times: await round(current, milliseconds) }),
+  async close() {
+    await current.close();
+    current = undefined;
+    return {};
+  },
+};
+
+process.on("message", async (message) => {
+  try {
+    process.send(await answers[message.task](message));
+  } catch (error) {
+    process.send({ error: error.message, unsupported: error instanceof Unsupported });
+  }
+});
+process.on("disconnect", () => process.exit(0));
+process.send({ version: library.version, note: library.note });
