@@ -41,7 +41,9 @@ async function create(name: string): Promise<Device> {
     default: {
       const make = extra.get(name);
       if (make === undefined) {
-        throw new Error(`there is no device "${name}"; there are ${[...DEVICE_NAMES, ...extra.keys()].join(", ")}`);
+        throw new Error(
+          `there is no device "${name}"; there are ${[...DEVICE_NAMES, ...extra.keys()].join(", ")}`,
+        );
       }
       return make();
     }
@@ -98,10 +100,12 @@ export async function defaultDevice(): Promise<Device> {
         current = await getDevice(name);
         break;
       } catch (error) {
-        if (getConfig().debug >= 1) console.error(`brisc: device ${name} is not available: ${(error as Error).message}`);
+        if (getConfig().debug >= 1)
+          console.error(`brisc: device ${name} is not available: ${(error as Error).message}`);
       }
     }
   }
-  if (getConfig().debug >= 1) console.error(`brisc: using device ${current!.name} (${current!.target.fingerprint})`);
+  if (getConfig().debug >= 1)
+    console.error(`brisc: using device ${current!.name} (${current!.target.fingerprint})`);
   return current!;
 }

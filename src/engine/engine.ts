@@ -46,7 +46,9 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
     const pending = [...new Set(nodes)].filter((node) => node.storage === undefined);
     if (pending.length === 0) return;
     const device =
-      options.device !== undefined ? await getDevice(options.device) : (defaultDeviceNow() ?? (await defaultDevice()));
+      options.device !== undefined
+        ? await getDevice(options.device)
+        : (defaultDeviceNow() ?? (await defaultDevice()));
     const graph = normalise(pending);
     const cached = planFor(graph, device);
     const plan = cached instanceof Promise ? await cached : cached;
@@ -108,7 +110,8 @@ export function runPlan(
 function symbolValues(plan: Plan, variables: Readonly<Record<string, number>>): number[] {
   return plan.symbols.map(({ name, min, max }) => {
     const value = variables[name];
-    if (value === undefined) throw new Error(`variable ${name} has no value: give one by { variables: { ${name}: ... } }`);
+    if (value === undefined)
+      throw new Error(`variable ${name} has no value: give one by { variables: { ${name}: ... } }`);
     if (!Number.isInteger(value) || value < min || value > max) {
       throw new RangeError(`variable ${name} must be an integer in [${min}, ${max}], got ${value}`);
     }
@@ -131,7 +134,9 @@ export async function readNode(node: Node, options: RealizeOptions = {}): Promis
 export function storeBytes(bytes: Uint8Array, dtype: DType, shape: Shape): BufferNode {
   const expected = byteLength({ dtype, shape } as Node, {});
   if (bytes.byteLength !== expected) {
-    throw new RangeError(`a ${dtype} tensor of shape [${shape}] takes ${expected} bytes, got ${bytes.byteLength}`);
+    throw new RangeError(
+      `a ${dtype} tensor of shape [${shape}] takes ${expected} bytes, got ${bytes.byteLength}`,
+    );
   }
   return bufferNode(dtype, shape, Storage.fromHost(bytes));
 }

@@ -72,7 +72,9 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   clearArena();
   const { roots, leaves } = graph.rebuild();
   const { kernels, outputs } = fuse(roots, device.target);
-  const programs = kernels.map(({ kernel }) => lowerKernel(scheduleKernel(kernel, device.target), device.target));
+  const programs = kernels.map(({ kernel }) =>
+    lowerKernel(scheduleKernel(kernel, device.target).kernel, device.target, kernel),
+  );
   const executables = await device.compile(programs);
 
   const slotOf = new Map<Node, number>();

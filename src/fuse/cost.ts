@@ -17,6 +17,8 @@ export const SERIAL_WORK = 65_536;
 export const LARGE_CONTRACTION = 1 << 22;
 /** A reduction is not computed more often than this times its elements. */
 export const REDUNDANCY = 1.5;
+/** As REDUNDANCY, for a sum that becomes part of the sum around it: one good contraction instead of two passes. */
+export const MERGED_REDUNDANCY = 4;
 /** Most graph nodes computed within one kernel: beyond, compilers slow down and registers spill. */
 export const MAX_NODES = 300;
 /** Most different positions at which one node is computed within kernels. */
@@ -55,4 +57,5 @@ export const trips = (loops: Iterable<LoopAtom>): number => {
   return product;
 };
 
-export const dimTrips = (dims: readonly Dim[]): number => dims.reduce<number>((product, d) => product * maxDim(d), 1);
+export const dimTrips = (dims: readonly Dim[]): number =>
+  dims.reduce<number>((product, d) => product * maxDim(d), 1);

@@ -42,7 +42,7 @@ import {
   exprsOf,
   statementIndices,
 } from "../kernel/ir.js";
-import { type DType, isInteger, isUnsigned, kindOf } from "../scalar/dtype.js";
+import { bytesOf, type DType, isInteger, isUnsigned, kindOf } from "../scalar/dtype.js";
 import { reduceIdentity } from "../scalar/evaluate.js";
 import { isScalarOp } from "../scalar/ops.js";
 import { type Draft, isLeaf } from "./place.js";
@@ -67,6 +67,12 @@ const closed = (f: Frame): Stmt[] => [...f.body, ...f.late];
 /** Parameters shared by the drafts of one kernel: one buffer for each node that is read or written. */
 export class Parameters {
   readonly buffers = new Map<Node, Buffer>();
+  private names = 0;
+
+  /** A name of its own within the kernel. */
+  fresh(prefix: string): string {
+    return `${prefix}${this.names++}`;
+  }
 
   bufferOf(node: Node): Buffer {
     let buffer = this.buffers.get(node);
@@ -91,8 +97,6 @@ export function emitDraft(draft: Draft, stored: ReadonlySet<Node>, parameters: P
 class Emitter {
   private readonly memo = new Map<string, Expr>();
   private readonly rows = new Map<Node, Buffer>();
-  private locals = 0;
-  private loops = 0;
 
   constructor(
     private readonly draft: Draft,
@@ -215,7 +219,7 @@ class Emitter {
       : guarded(this.evaluate(source, position, all, inner), fills, constant(0, node.dtype));
     const repeated = this.hoistRepetition(node, value, own);
     if (repeated !== undefined) return repeated;
-    const acc = makeBuffer(`acc${this.locals++}`, node.dtype, 1, "local");
+    const acc = makeBuffer(this.parameters.fresh("acc"), node.dtype, 1, "local");
     const innermost = own.length === 0 ? around[depth] : own[own.length - 1];
     innermost.body.push(accumulate(node.reduction, acc, 0, value));
     let nest: Stmt[] = [];
@@ -240,7 +244,7 @@ class Emitter {
     const [input] = node.inputs;
     return index.map((x, axis) => {
       if (!node.axes.includes(axis)) return x;
-      const loop = loopAtom(`k${this.loops++}`, toIndex(input.shape[axis]));
+      const loop = loopAtom(this.parameters.fresh("k"), toIndex(input.shape[axis]));
       own.push(frame(loop));
       return toIndex(loop);
     });
@@ -262,7 +266,7 @@ class Emitter {
 
   private storeSide(node: Node, index: readonly Index[], value: Expr, frames: Frame[]): Expr {
     const at = frames[depthOf(index, frames)];
-    const held = makeBuffer(`side${this.locals++}`, node.dtype, 1, "local");
+    const held = makeBuffer(this.parameters.fresh("side"), node.dtype, 1, "local");
     at.body.push(alloc(held), store(held, 0, value));
     at.late.push(store(this.parameters.bufferOf(node), flatten(index, node.shape), load(held, 0)));
     return load(held, 0);
@@ -280,7 +284,7 @@ class Emitter {
     let row = this.rows.get(node);
     if (row === undefined) {
       const size = shape.reduce<Index>((product, d) => mulSize(product, d), toIndex(1));
-      row = makeBuffer(`row${this.locals++}`, node.dtype, size, "local");
+      row = makeBuffer(this.parameters.fresh("row"), node.dtype, size, "local");
       this.rows.set(node, row);
       this.fillRow(node, fixed, shape, row, frames);
     }
@@ -294,13 +298,16 @@ class Emitter {
     row: Buffer,
     frames: Frame[],
   ): void {
-    const depth = depthOf(fixed.filter((x): x is Index => x !== undefined), frames);
+    const depth = depthOf(
+      fixed.filter((x): x is Index => x !== undefined),
+      frames,
+    );
     const around = frames.slice(0, depth + 1);
     const own: Frame[] = [];
     const position = fixed.map((x, axis) => {
       if (x !== undefined) return x;
       if (node.shape[axis] === 1) return toIndex(0);
-      const loop = loopAtom(`r${this.loops++}`, toIndex(node.shape[axis]));
+      const loop = loopAtom(this.parameters.fresh("r"), toIndex(node.shape[axis]));
       own.push(frame(loop));
       return toIndex(loop);
     });
@@ -333,7 +340,8 @@ class Emitter {
 function depthOf(indices: readonly Index[], frames: readonly Frame[]): number {
   const mentioned = new Set<Atom>();
   for (const x of indices) visitAtoms(x, (atom) => mentioned.add(atom));
-  for (let depth = frames.length - 1; depth > 0; depth--) if (mentioned.has(frames[depth].atom!)) return depth;
+  for (let depth = frames.length - 1; depth > 0; depth--)
+    if (mentioned.has(frames[depth].atom!)) return depth;
   return 0;
 }
 
@@ -356,8 +364,10 @@ function indexAs(index: Index, dtype: DType): Expr {
 }
 
 /** A loaded position along an axis of `size`: negative ones count from the end; the conditions that it is within. */
-function gatheredPosition(taken: Expr, size: number | Index): { at: Index; valid: Valid } {
+function gatheredPosition(position: Expr, size: number | Index): { at: Index; valid: Valid } {
   const extent = toIndex(size);
+  // Narrow integers could not hold the axis' size.
+  const taken = bytesOf(position.dtype) < 4 ? cast(position, "int32") : position;
   let value = taken;
   if (taken.op !== "index" && !isUnsigned(taken.dtype)) {
     const zero = constant(0, taken.dtype);
@@ -379,8 +389,8 @@ export function symbolsOf(body: readonly Stmt[]): SymbolAtom[] {
     });
   visitStatements(body, (s) => {
     for (const x of statementIndices(s)) note(x);
-    for (const e of exprsOf(s)) for (const atom of freeAtoms(e)) if (atom.kind === "symbol") found.set(atom.name, atom);
+    for (const e of exprsOf(s))
+      for (const atom of freeAtoms(e)) if (atom.kind === "symbol") found.set(atom.name, atom);
   });
   return [...found.values()].sort((a, b) => a.name.localeCompare(b.name));
 }
-

@@ -8,6 +8,7 @@ import type { Target } from "../device/target.js";
 import type { Node } from "../graph/node.js";
 import type { Kernel, Stmt } from "../kernel/ir.js";
 import { trips } from "./cost.js";
+import { renameLoops } from "../kernel/rewrite.js";
 import { emitDraft, type FusedKernel, Parameters, symbolsOf } from "./emit.js";
 import { type Draft, place, storageNode } from "./place.js";
 
@@ -40,7 +41,8 @@ function order(drafts: readonly Draft[]): Draft[][] {
         continue;
       }
       stack.pop();
-      if (!depth.has(draft)) depth.set(draft, 1 + Math.max(-1, ...[...draft.after].map((before) => depth.get(before)!)));
+      if (!depth.has(draft))
+        depth.set(draft, 1 + Math.max(-1, ...[...draft.after].map((before) => depth.get(before)!)));
     }
     return depth.get(root)!;
   };
@@ -84,7 +86,11 @@ function join(levels: readonly Draft[][], target: Target): Draft[][] {
 
 function emitGroup(group: readonly Draft[], stored: ReadonlySet<Node>): FusedKernel {
   const parameters = new Parameters();
-  const body: Stmt[] = group.flatMap((draft) => emitDraft(draft, stored, parameters));
+  // Output loops are named after their axes; in a joined kernel also after the nest they belong to.
+  const body: Stmt[] = group.flatMap((draft, i) => {
+    const nest = emitDraft(draft, stored, parameters);
+    return i === 0 ? nest : renameLoops(nest, (name) => (name.startsWith("i") ? `${name}n${i}` : name));
+  });
   const kernel: Kernel = {
     name: nameOf(group),
     params: [...parameters.buffers.values()],

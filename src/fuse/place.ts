@@ -16,7 +16,15 @@ import {
   type ScatterNode,
   topologicalNodes,
 } from "../graph/node.js";
-import { addIndex, type Atom, type Index, type LoopAtom, loopAtom, toIndex, visitAtoms } from "../kernel/index.js";
+import {
+  addIndex,
+  type Atom,
+  type Index,
+  type LoopAtom,
+  loopAtom,
+  toIndex,
+  visitAtoms,
+} from "../kernel/index.js";
 import { loadedIndex, load, makeBuffer, type Valid } from "../kernel/ir.js";
 import type { Target } from "../device/target.js";
 import { bytesOf } from "../scalar/dtype.js";
@@ -30,6 +38,7 @@ import {
   MAX_USES,
   MEMORY_BYTE,
   operationCost,
+  MERGED_REDUNDANCY,
   REDUNDANCY,
   SERIAL_WORK,
   trips,
@@ -114,6 +123,8 @@ class Placer {
   private readonly uses = new Map<Node, Use[]>();
   private readonly work: ReadonlyMap<Node, number>;
   private readonly rootStorage = new Set<Node>();
+  /** Nodes at which kernels are cut for their size: they get kernels of their own. */
+  private readonly cuts: ReadonlySet<Node>;
 
   constructor(
     roots: readonly Node[],
@@ -124,6 +135,7 @@ class Placer {
     for (const base of bases) if (!isLeaf(base)) this.rootStorage.add(base);
     const { forced, work } = limitKernels(this.order, target);
     for (const node of forced) this.rootStorage.add(node);
+    this.cuts = forced;
     this.work = work;
   }
 
@@ -167,9 +179,12 @@ class Placer {
     const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
     const again = Math.max(0, evaluations - elements) * work;
     const storing = LAUNCH + bytesOfNode(node) * MEMORY_BYTE;
-    if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64) return this.pushUses(node, uses);
+    if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64)
+      return this.pushUses(node, uses);
     const draft = onlyDraft(uses);
-    const large = uses.some((use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= LARGE_CONTRACTION);
+    const large = uses.some(
+      (use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= LARGE_CONTRACTION,
+    );
     if (draft !== undefined && !(large && evaluations / Math.max(1, elements) >= 4)) {
       const local = this.localPlacement(node, uses, draft);
       if (local !== undefined && elements * work + bytesOfNode(node) * CACHE_BYTE < evaluations * work) {
@@ -183,7 +198,9 @@ class Placer {
   /** Padding inside a large contraction would put a condition into its inner loop: store it once, filled. */
   private recomputesPad(node: Node, uses: readonly Use[]): boolean {
     const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
-    return evaluations >= 4 * elementsOf(node) && evaluations > LAUNCH && uses.some((use) => use.inner.length > 0);
+    return (
+      evaluations >= 4 * elementsOf(node) && evaluations > LAUNCH && uses.some((use) => use.inner.length > 0)
+    );
   }
 
   // --- reductions ------------------------------------------------------------------------------------------------
@@ -196,7 +213,10 @@ class Placer {
     if (uses.some((use) => mentionsLoaded(use.index))) return this.storeNode(node, uses);
     const inside = uses.some((use) => use.inner.some((loop) => use.index.some((x) => mentionsLoop(x, loop))));
     if (!inside) {
-      const level = loopsOf(uses.flatMap((use) => use.index), draft.loops);
+      const level = loopsOf(
+        uses.flatMap((use) => use.index),
+        draft.loops,
+      );
       const evaluations = trips(level) * distinctIndices(uses);
       if (evaluations <= REDUNDANCY * elements && this.fits(node, draft, level, reduced)) {
         return this.placeRegister(node, uses, draft, level);
@@ -211,7 +231,10 @@ class Placer {
     const [use] = uses;
     const mergeable = uses.length === 1 && node.reduction === "add" && use.inner.length > 0;
     const small = reduced <= 64 * elements && reduced < LARGE_CONTRACTION;
-    if (evaluations <= REDUNDANCY * elements && uses.length === 1 && (mergeable || small)) {
+    if (
+      uses.length === 1 &&
+      evaluations <= elements * (mergeable ? MERGED_REDUNDANCY : small ? REDUNDANCY : 0)
+    ) {
       return this.placeRegister(node, uses, draft, new Set(draft.loops));
     }
     this.storeNode(node, uses);
@@ -276,7 +299,10 @@ class Placer {
       if (!chainAccepts(draft, level)) return undefined;
     }
     const rows = node.shape.filter((_, axis) => index[axis] === undefined).map(maxDim);
-    if (rows.length === 0 || node.shape.some((d, axis) => index[axis] === undefined && typeof d !== "number")) {
+    if (
+      rows.length === 0 ||
+      node.shape.some((d, axis) => index[axis] === undefined && typeof d !== "number")
+    ) {
       return undefined;
     }
     const bytes = rows.reduce((product, d) => product * d, 1) * bytesOf(node.dtype);
@@ -319,7 +345,15 @@ class Placer {
       const own = uses.filter((use) => use.draft === host);
       for (const use of uses) if (use.draft !== host) this.read(node, use.draft);
       if (node.op === "reduce") {
-        this.placeRegister(node, own, host, loopsOf(own.flatMap((use) => use.index), host.loops));
+        this.placeRegister(
+          node,
+          own,
+          host,
+          loopsOf(
+            own.flatMap((use) => use.index),
+            host.loops,
+          ),
+        );
       } else this.pushUses(node, own);
       return;
     }
@@ -375,7 +409,8 @@ class Placer {
     const [base, value] = node.inputs;
     const { index, loops } = openLoops(value);
     const at = node.view.length === 0 ? index : viewIndex(base.shape, node.view, index);
-    const write = (): Draft => this.addDraft({ mode: "store", target: node, at, source: value, from: index }, loops);
+    const write = (): Draft =>
+      this.addDraft({ mode: "store", target: node, at, source: value, from: index }, loops);
     const whole = elementsOf(value) === elementsOf(base) && value.shape.every((d) => typeof d === "number");
     if (whole) return [write()];
     const copy = openLoops(base);
@@ -396,12 +431,18 @@ class Placer {
       copy.loops,
     );
     const { index, loops } = openLoops(values);
-    const second = this.addDraft({ mode: "scatter", target: node, at: index, source: values, from: index }, loops);
+    const second = this.addDraft(
+      { mode: "scatter", target: node, at: index, source: values, from: index },
+      loops,
+    );
     second.after.add(first);
     return [first, second];
   }
 
-  private addDraft(fields: Pick<Draft, "mode" | "target" | "at" | "source" | "from">, loops: LoopAtom[]): Draft {
+  private addDraft(
+    fields: Pick<Draft, "mode" | "target" | "at" | "source" | "from">,
+    loops: LoopAtom[],
+  ): Draft {
     const draft: Draft = {
       ...fields,
       id: this.drafts.length,
@@ -420,7 +461,14 @@ class Placer {
 
   /** A draft that computes each element of `node` exactly once anyway, and may as well store it. */
   private sideOutputHost(node: Node, uses: readonly Use[]): Draft | undefined {
-    if (isSpecial(node) || isMovement(node) || node.op === "contiguous" || node.op === "bitcast") return undefined;
+    if (
+      this.cuts.has(node) ||
+      isSpecial(node) ||
+      isMovement(node) ||
+      node.op === "contiguous" ||
+      node.op === "bitcast"
+    )
+      return undefined;
     const drafts = new Set(uses.map((use) => use.draft));
     for (const draft of drafts) {
       const own = uses.filter((use) => use.draft === draft);
@@ -536,7 +584,8 @@ function coversOnce(node: Node, index: readonly Index[], loops: readonly LoopAto
     const x = index[axis];
     if (d === 1) return true;
     const [term] = x.terms;
-    if (x.terms.length !== 1 || x.constant !== 0 || term.coefficient !== 1 || term.atoms.length !== 1) return false;
+    if (x.terms.length !== 1 || x.constant !== 0 || term.coefficient !== 1 || term.atoms.length !== 1)
+      return false;
     const [atom] = term.atoms;
     if (atom.kind !== "loop" || !loops.includes(atom) || seen.has(atom)) return false;
     seen.add(atom);
@@ -565,7 +614,8 @@ function chainAccepts(draft: Draft, level: ReadonlySet<LoopAtom>): boolean {
   return draft.levels.every((known) => isSubset(known, level) || isSubset(level, known));
 }
 
-const isSubset = (a: ReadonlySet<LoopAtom>, b: ReadonlySet<LoopAtom>): boolean => [...a].every((loop) => b.has(loop));
+const isSubset = (a: ReadonlySet<LoopAtom>, b: ReadonlySet<LoopAtom>): boolean =>
+  [...a].every((loop) => b.has(loop));
 
 function addLevel(draft: Draft, level: ReadonlySet<LoopAtom>): void {
   if (draft.levels.some((known) => known.size === level.size)) return;
@@ -661,4 +711,3 @@ function limitKernels(
   }
   return { forced, work };
 }
-

@@ -31,7 +31,14 @@ export interface Position {
   readonly valid: Valid;
 }
 
-export type MovementNode = ReshapeNode | ExpandNode | PermuteNode | PadNode | ShrinkNode | FlipNode | ShearNode;
+export type MovementNode =
+  | ReshapeNode
+  | ExpandNode
+  | PermuteNode
+  | PadNode
+  | ShrinkNode
+  | FlipNode
+  | ShearNode;
 
 const MOVEMENTS = new Set<string>(["reshape", "expand", "permute", "pad", "shrink", "flip", "shear"]);
 export const isMovement = (x: Node): x is MovementNode => MOVEMENTS.has(x.op);
@@ -76,7 +83,8 @@ function bounds(x: Index, size: Dim): Index[] {
 export function joinValid(a: Valid, b: Valid): Valid {
   const joined = [...a];
   for (const condition of b) {
-    if (!isNonNegative(condition) && !joined.some((known) => known.key === condition.key)) joined.push(condition);
+    if (!isNonNegative(condition) && !joined.some((known) => known.key === condition.key))
+      joined.push(condition);
   }
   return joined.length === a.length ? a : joined;
 }

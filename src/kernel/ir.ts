@@ -19,6 +19,7 @@ import {
   type IndexLike,
   type LetAtom,
   type LoopAtom,
+  isNonNegative,
   loadedAtom,
   type SymbolAtom,
   substituteIndex,
@@ -189,6 +190,7 @@ export function indexValue(index: IndexLike, dtype: DType): Expr {
 
 export function validValue(valid: Valid): Expr {
   if (valid.length === 0) return constant(true, "bool");
+  if (valid.some((v) => v.max < 0)) return constant(false, "bool");
   return intern(`valid ${validKey(valid)}`, () => ({
     op: "valid",
     dtype: "bool",
@@ -218,6 +220,7 @@ export function load(
 
 /** A scalar operation; the result's dtype and lanes follow from the operands. */
 export function scalar(op: ScalarOp, ...args: readonly Expr[]): Expr {
+  if (op === "where" && args[0].op === "const") return args[0].value ? args[1] : args[2];
   const dtype = resultDType(
     op,
     args.map((a) => a.dtype),
@@ -388,6 +391,7 @@ function rebuild(x: Expr, args: readonly Expr[], replace: (atom: Atom) => IndexL
     case "load": {
       const index = substituteIndex(x.index, replace);
       const valid = substituteValid(x.valid, replace);
+      if (valid.some((v) => v.max < 0)) return constant(0, x.dtype, x.lanes);
       return load(x.buffer, index, valid, { dtype: x.dtype, lanes: x.lanes });
     }
     default:
@@ -395,8 +399,10 @@ function rebuild(x: Expr, args: readonly Expr[], replace: (atom: Atom) => IndexL
   }
 }
 
+/** Conditions that have become certain are dropped. */
 function substituteValid(valid: Valid, replace: (atom: Atom) => IndexLike | undefined): Valid {
-  return valid.map((v) => substituteIndex(v, replace));
+  const moved = valid.map((v) => substituteIndex(v, replace));
+  return moved.every((v, i) => v === valid[i]) ? valid : moved.filter((v) => !isNonNegative(v));
 }
 
 /** Replaces atoms throughout an expression. */

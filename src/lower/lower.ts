@@ -1,25 +1,42 @@
-// Lowers a scheduled kernel to a program for one target. A flat recipe of passes.
+// Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
+//   unroll      write out loops marked so                           (unroll.ts)
+//   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
+//   registers   small local buffers become variables                (registers.ts)
+//   scalars     any operation on any dtype in the machine's few     (scalars.ts)
+//   phases      divide among threads                                (phases.ts)
+//   locals      place thread-private memory                         (locals.ts)
+//   lets        name what is shared, move out what does not change  (lets.ts)
 
 import type { Target } from "../device/target.js";
-import { type Index, loopAtom, toIndex } from "../kernel/index.js";
+import { loopAtom } from "../kernel/index.js";
 import type { Kernel } from "../kernel/ir.js";
-import type { Program } from "./program.js";
+import { bindLets } from "./lets.js";
+import { placeLocals } from "./locals.js";
+import { splitPhases } from "./phases.js";
+import type { Phase, Program } from "./program.js";
+import { promoteRegisters } from "./registers.js";
+import { lowerScalars } from "./scalars.js";
+import { unrollLoops } from "./unroll.js";
+import { vectoriseLoops } from "./vectorise.js";
 import { workOf } from "./work.js";
 
-/** The program of a kernel; the interpreter takes kernels as they are. */
-export function lowerKernel(kernel: Kernel, target: Target): Program {
-  const work = workOf(kernel);
+/** The program of a kernel; the interpreter takes kernels as they are. `original` counts the work, if given. */
+export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = kernel): Program {
+  const { name, params, symbols } = kernel;
+  const work = workOf(original);
   if (target.language === "interpreter") {
-    const whole = { atom: loopAtom("once", 1), grain: 1, body: kernel.body };
-    return { ...named(kernel), ...work, phases: [whole], scratch: [], localBytes: 0 };
+    const whole: Phase = { atom: loopAtom("once", 1), grain: 1, body: kernel.body };
+    return { name, params, symbols, ...work, phases: [whole], scratch: [], localBytes: 0 };
   }
-  throw new Error(`no lowering for ${target.language} yet`);
+  const flat = promoteRegisters(vectoriseLoops(unrollLoops(kernel.body)));
+  const { body, replaced } = lowerScalars(flat, target);
+  const { phases, scratch } = splitPhases(body, target);
+  let localBytes = 0;
+  const placed = phases.map((phase): Phase => {
+    const locals = placeLocals(phase.body);
+    localBytes = Math.max(localBytes, locals.bytes);
+    return { ...phase, body: bindLets(locals.body, phase.atom) };
+  });
+  const own = params.map((buffer) => replaced.get(buffer) ?? buffer);
+  return { name, params: own, symbols, ...work, phases: placed, scratch, localBytes };
 }
-
-const named = ({ name, params, symbols }: Kernel): Pick<Program, "name" | "params" | "symbols"> => ({
-  name,
-  params,
-  symbols,
-});
-
-export const ZERO: Index = toIndex(0);

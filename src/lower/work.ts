@@ -18,13 +18,25 @@ export interface Work {
   readonly bytes: Index;
 }
 
-const FREE = new Set<string>(["const", "index", "valid", "load", "ref", "cast", "bitcast", "splat", "pack", "extract"]);
+const FREE = new Set<string>([
+  "const",
+  "index",
+  "valid",
+  "load",
+  "ref",
+  "cast",
+  "bitcast",
+  "splat",
+  "pack",
+  "extract",
+]);
 
 export function workOf(kernel: Kernel): Work {
   return { flops: operations(kernel.body), bytes: bytesMoved(kernel) };
 }
 
-function operations(body: readonly Stmt[]): Index {
+/** Scalar operations that a body executes. */
+export function operations(body: readonly Stmt[]): Index {
   let sum = toIndex(0);
   for (const s of body) {
     if (s.kind === "for") sum = addIndex(sum, mulIndex(s.atom.extent, operations(s.body)));

@@ -2,9 +2,12 @@
 
 import type { Target } from "../device/target.js";
 import type { Kernel } from "../kernel/ir.js";
+import { heuristicSchedule, type Scheduled } from "./heuristics.js";
 
-/** The kernel with its loops arranged for the target. */
-export function scheduleKernel(kernel: Kernel, target: Target): Kernel {
-  if (target.language === "interpreter") return kernel;
-  return kernel;
+export type { Scheduled } from "./heuristics.js";
+
+/** The kernel with its loops arranged for the target, and the actions that did it. */
+export function scheduleKernel(kernel: Kernel, target: Target): Scheduled {
+  if (target.language === "interpreter") return { kernel, actions: [] };
+  return heuristicSchedule(kernel, target);
 }

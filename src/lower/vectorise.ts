@@ -1,0 +1,183 @@
+// Turns loops marked `vectorize` into vector statements. An access whose index moves by one element a lane becomes a
+// vector load or store; one that does not move is a scalar in every lane; any other is gathered or scattered lane by
+// lane. A condition that differs between lanes splits the statement: all lanes at once where all hold, else one by one.
+
+import {
+  addIndex,
+  type Atom,
+  type Index,
+  type LoopAtom,
+  mentions,
+  negIndex,
+  strideOf,
+  substituteIndex,
+  toIndex,
+} from "../kernel/index.js";
+import {
+  type Buffer,
+  constant,
+  type Expr,
+  extract,
+  forLoop,
+  freeAtoms,
+  indexValue,
+  load,
+  loadedIndex,
+  pack,
+  type Stmt,
+  scalar,
+  splat,
+  substituteExpr,
+  substituteStatements,
+  topologicalOrder,
+  withArgs,
+} from "../kernel/ir.js";
+
+export function vectoriseLoops(body: readonly Stmt[]): Stmt[] {
+  return body.flatMap((s): Stmt[] => {
+    if (s.kind === "if") return [{ ...s, body: vectoriseLoops(s.body) }];
+    if (s.kind !== "for") return [s];
+    if (s.loop !== "vectorize") return [forLoop(s.atom, vectoriseLoops(s.body), s.loop)];
+    return new Vectoriser(s.atom).body(s.body);
+  });
+}
+
+class Vectoriser {
+  private readonly lanes: number;
+  private readonly memo = new Map<Expr, Expr>();
+
+  constructor(private readonly atom: LoopAtom) {
+    const lanes = atom.extent.value;
+    if (lanes === undefined || (lanes & (lanes - 1)) !== 0) {
+      throw new Error(`vectorize: loop ${atom.name} has ${atom.extent} iterations, not a power of two`);
+    }
+    this.lanes = lanes;
+  }
+
+  body(body: readonly Stmt[]): Stmt[] {
+    return body.flatMap((s) => this.statement(s));
+  }
+
+  private statement(s: Stmt): Stmt[] {
+    switch (s.kind) {
+      case "store":
+        return this.store(s.buffer, s.index, this.vector(s.value));
+      case "accumulate": {
+        const stride = strideOf(s.index, this.atom);
+        if (stride === 1) return [{ ...s, index: this.lane(s.index, 0), value: this.vector(s.value) }];
+        if (stride === 0) return [{ ...s, value: horizontal(s.op, this.vector(s.value)) }];
+        const value = this.vector(s.value);
+        return this.each((lane) => ({ ...s, index: this.lane(s.index, lane), value: extract(value, lane) }));
+      }
+      case "if":
+        return this.condition(s.valid, s.body);
+      case "for":
+        return [forLoop(s.atom, this.body(s.body), s.loop)];
+      default:
+        throw new Error(`vectorize: a loop over lanes cannot hold ${s.kind} statements`);
+    }
+  }
+
+  private store(buffer: Buffer, index: Index, value: Expr): Stmt[] {
+    if (strideOf(index, this.atom) === 1) {
+      return [{ kind: "store", buffer, index: this.lane(index, 0), value }];
+    }
+    return this.each((lane) => ({
+      kind: "store",
+      buffer,
+      index: this.lane(index, lane),
+      value: extract(value, lane),
+    }));
+  }
+
+  private condition(valid: readonly Index[], body: readonly Stmt[]): Stmt[] {
+    const varying = valid.filter((x) => mentions(x, this.atom));
+    if (varying.length === 0) return [{ kind: "if", valid, body: this.body(body) }];
+    const one = (lane: number): Stmt => ({
+      kind: "if",
+      valid: valid.map((x) => this.lane(x, lane)),
+      body: substituteStatements(body, (atom) => (atom === this.atom ? lane : undefined)),
+    });
+    const oneByOne = Array.from({ length: this.lanes }, (_, lane) => one(lane));
+    const [only] = varying;
+    const stride = varying.length === 1 ? strideOf(only, this.atom) : undefined;
+    if (stride === undefined) return oneByOne;
+    // The lane for which a linear condition is hardest decides for all.
+    const hardest = this.lane(only, stride < 0 ? this.lanes - 1 : 0);
+    const rest = valid.filter((x) => x !== only);
+    return [
+      { kind: "if", valid: [...rest, hardest], body: this.body(body) },
+      { kind: "if", valid: [addIndex(negIndex(hardest), -1)], body: oneByOne },
+    ];
+  }
+
+  private each(make: (lane: number) => Stmt): Stmt[] {
+    return Array.from({ length: this.lanes }, (_, lane) => make(lane));
+  }
+
+  private lane(x: Index, lane: number): Index {
+    return substituteIndex(x, (atom) => this.replace(atom, lane));
+  }
+
+  private replace(atom: Atom, lane: number): Index | undefined {
+    if (atom === this.atom) return toIndex(lane);
+    if (atom.kind !== "loaded" || !atom.dependsOn.includes(this.atom)) return undefined;
+    const value = this.laneOf(atom.value, lane);
+    return loadedIndex(value, atom.min, atom.max);
+  }
+
+  private laneOf(x: Expr, lane: number): Expr {
+    return substituteExpr(x, (atom) => (atom === this.atom ? lane : undefined));
+  }
+
+  /** The values of x in all lanes. */
+  private vector(root: Expr): Expr {
+    for (const x of topologicalOrder([root])) {
+      if (!this.memo.has(x)) this.memo.set(x, this.widen(x));
+    }
+    return this.memo.get(root)!;
+  }
+
+  private widen(x: Expr): Expr {
+    if (x.op === "const") return constant(x.value, x.dtype, this.lanes);
+    if (x.op === "load") {
+      const stride = strideOf(x.index, this.atom);
+      const guarded = x.valid.some((condition) => mentions(condition, this.atom));
+      if (stride === 0 && !guarded) return splat(x, this.lanes);
+      if (stride === 1 && !guarded) {
+        return load(x.buffer, this.lane(x.index, 0), x.valid, { dtype: x.dtype, lanes: this.lanes });
+      }
+      return this.byLane(x);
+    }
+    if (x.op === "index") {
+      const stride = strideOf(x.index, this.atom);
+      if (stride === 0) return splat(x, this.lanes);
+      if (stride === undefined) return this.byLane(x);
+      const steps = Array.from({ length: this.lanes }, (_, lane) => constant(lane * stride, x.dtype));
+      return scalar("add", splat(indexValue(this.lane(x.index, 0), x.dtype), this.lanes), pack(steps));
+    }
+    if (x.op === "valid") {
+      return x.valid.some((condition) => mentions(condition, this.atom))
+        ? this.byLane(x)
+        : splat(x, this.lanes);
+    }
+    if (!freeAtoms(x).has(this.atom)) return splat(x, this.lanes);
+    return withArgs(
+      x,
+      x.args.map((arg) => this.memo.get(arg)!),
+    );
+  }
+
+  private byLane(x: Expr): Expr {
+    return pack(Array.from({ length: this.lanes }, (_, lane) => this.laneOf(x, lane)));
+  }
+}
+
+function horizontal(op: "add" | "mul" | "max" | "min", x: Expr): Expr {
+  let parts = Array.from({ length: x.lanes }, (_, lane) => extract(x, lane));
+  while (parts.length > 1) {
+    const half = parts.length / 2;
+    parts = parts.slice(0, half).map((part, i) => scalar(op, part, parts[half + i]));
+  }
+  return parts[0];
+}
