@@ -6,7 +6,9 @@
 // program's symbols in order, `local` 64-byte aligned memory of the calling thread. The text holds nothing that
 // differs between processes, so it can be a cache's key.
 //
-// Within a statement, an expression becomes a variable if it is used twice or its text would grow too long.
+// Within a statement, an expression becomes a variable if it is used twice or its text would grow too long. A `let` is
+// written where it is first used, as far as stores between allow: C compilers keep to the order they are given, and a
+// register tile fills the registers, so that operands named ahead of their use would be spilled.
 
 import type { Program } from "../lower/program.js";
 import { type Atom, type Index, isNonNegative, subIndex, visitAtoms } from "../kernel/index.js";
@@ -16,6 +18,7 @@ import {
   type Expr,
   exprsOf,
   indicesOf,
+  type LetStmt,
   type LoadExpr,
   type PackExpr,
   type ScalarExpr,
@@ -91,7 +94,7 @@ export function generateKernel(program: Program): CKernel {
 /** Names that generated code must not use for its own variables. */
 const RESERVED = new Set(
   (
-    "args symbols begin end local auto break case char const continue default do double else enum extern float for " +
+    "args symbols begin end local memory auto break case char const continue default do double else enum extern float for " +
     "goto if inline int long register restrict return short signed sizeof static struct switch typedef union " +
     "unsigned void volatile while asm typeof main linux unix floor_div floor_mod " +
     "i8 i16 i32 i64 u8 u16 u32 u64 f32 f64"
@@ -147,6 +150,8 @@ class PhaseWriter {
   private readonly taken = new Set<string>();
   private readonly atoms = new Map<Atom, string>();
   private readonly lets = new Map<string, string>();
+  /** Lets of the current block that are not written yet, in order. */
+  private readonly pending = new Map<string, PendingLet>();
   private readonly buffers = new Map<Buffer, string>();
   private readonly parameters = new Map<Buffer, string>();
   private readonly symbols = new Map<Atom, string>();
@@ -229,6 +234,7 @@ class PhaseWriter {
     this.depth++;
     const outer = new Map(this.lets);
     for (const s of body) this.statement(s);
+    this.pending.clear();
     this.lets.clear();
     for (const [name, value] of outer) this.lets.set(name, value);
     this.depth--;
@@ -236,6 +242,15 @@ class PhaseWriter {
   }
 
   private statement(s: Stmt): void {
+    if (s.kind === "let") {
+      this.let(s);
+      return;
+    }
+    if (s.kind === "for" || s.kind === "if") this.writePending(() => true);
+    if (s.kind === "store") {
+      const place = s.buffer.space === "register" ? this.registerAt(s.buffer, s.index) : MEMORY;
+      this.writePending((_, { reads }) => reads.has(place));
+    }
     const roots = [...exprsOf(s)];
     const indices = s.kind === "alloc" ? [] : statementIndices(s);
     for (const index of indices) {
@@ -258,13 +273,6 @@ class PhaseWriter {
       case "alloc":
         this.alloc(s);
         return;
-      case "let": {
-        const name = this.fresh(s.name);
-        const type = this.helpers.type(s.value.dtype, s.value.lanes);
-        this.line(`const ${type} ${name} = ${codes.get(s.value)!.text};`);
-        this.lets.set(s.name, name);
-        return;
-      }
       case "letIndex": {
         const name = this.fresh(s.atom.name);
         this.line(`const i64 ${name} = ${this.index(s.index, codes).text};`);
@@ -276,6 +284,45 @@ class PhaseWriter {
         return;
       case "accumulate":
         this.fail("`accumulate` is left; lowering must replace it");
+    }
+  }
+
+  private let({ name, value }: LetStmt): void {
+    const mentions = new Set<string>();
+    const reads = new Set<string>();
+    for (const x of topologicalOrder([value])) {
+      if (x.op === "ref") mentions.add(x.name);
+      if (x.op === "load") {
+        reads.add(x.buffer.space === "register" ? this.registerAt(x.buffer, x.index) : MEMORY);
+      }
+    }
+    // A name bound anew: what is pending may mean the old one.
+    const again = this.lets.has(name) || this.pending.has(name);
+    if (again) this.writePending(() => true);
+    if (again) this.writeLet(name, value);
+    else this.pending.set(name, { value, mentions, reads });
+  }
+
+  private writeLet(name: string, value: Expr): void {
+    const code = this.expressions([value]).get(value)!;
+    const variable = this.fresh(name);
+    this.line(`const ${this.helpers.type(value.dtype, value.lanes)} ${variable} = ${code.text};`);
+    this.lets.set(name, variable);
+  }
+
+  /** Writes the pending lets that are wanted, and those that they mention, in order. */
+  private writePending(isWanted: (name: string, pending: PendingLet) => boolean): void {
+    if (this.pending.size === 0) return;
+    const wanted = new Set<string>();
+    for (const [name, pending] of [...this.pending].reverse()) {
+      if (!wanted.has(name) && !isWanted(name, pending)) continue;
+      wanted.add(name);
+      for (const mentioned of pending.mentions) wanted.add(mentioned);
+    }
+    for (const [name, { value }] of [...this.pending]) {
+      if (!wanted.has(name)) continue;
+      this.pending.delete(name);
+      this.writeLet(name, value);
     }
   }
 
@@ -336,6 +383,8 @@ class PhaseWriter {
   /** The text of every expression under the roots, after writing the variables they need. */
   private expressions(roots: readonly Expr[]): Codes {
     const order = topologicalOrder(roots);
+    const mentioned = new Set(order.flatMap((x) => (x.op === "ref" ? [x.name] : [])));
+    this.writePending((name) => mentioned.has(name));
     const uses = new Map<Expr, number>();
     const count = (x: Expr): void => {
       uses.set(x, (uses.get(x) ?? 0) + 1);
@@ -579,6 +628,16 @@ class PhaseWriter {
 }
 
 type Codes = Map<Expr, Code>;
+
+interface PendingLet {
+  readonly value: Expr;
+  /** Other lets that its value uses. */
+  readonly mentions: ReadonlySet<string>;
+  /** Register variables that it reads, and MEMORY if it reads any. */
+  readonly reads: ReadonlySet<string>;
+}
+/** Stands for all memory: parameters may be the same, and local buffers may share their places. */
+const MEMORY = "memory";
 
 const isVariable = ({ text }: Code): boolean => /^[A-Za-z]\w*$/.test(text);
 

@@ -10,7 +10,7 @@
 
 import type { Koffi } from "./koffi.js";
 
-export const RUNTIME_SOURCE = String.raw`
+export const RUNTIME_SOURCE = `
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
