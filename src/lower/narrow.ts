@@ -1,0 +1,164 @@
+// float16, bfloat16, float8e4m3 and float8e5m2 by arithmetic on float32 and uint32. A value of such a dtype is held as
+// the float32 it equals. Everything is lane by lane, without tables; float32 denormals must not be flushed.
+
+import { cast, type Expr } from "../kernel/ir.js";
+import type { NarrowFloat } from "../scalar/convert.js";
+import { type DType, isFloat } from "../scalar/dtype.js";
+import {
+  abs,
+  add,
+  and,
+  eq,
+  floatOf,
+  ge,
+  gt,
+  isNaNValue,
+  like,
+  lt,
+  max,
+  min,
+  mul,
+  ne,
+  or,
+  shl,
+  shr,
+  signBit,
+  signedBits,
+  sub,
+  unsignedBits,
+  where,
+  withSignOf,
+} from "./arithmetic.js";
+
+interface Format {
+  readonly width: 8 | 16;
+  readonly mantissaBits: number;
+  readonly bias: number;
+  readonly largest: number;
+  /** What a magnitude that rounds beyond `largest` becomes. */
+  readonly overflow: number;
+  /** Bits of infinity (or of the only NaN, where there is none), and of the NaN that is written. */
+  readonly infinityBits: number;
+  readonly nanBits: number;
+}
+
+const FORMATS: Record<NarrowFloat, Format> = {
+  float16: {
+    width: 16,
+    mantissaBits: 10,
+    bias: 15,
+    largest: 65504,
+    overflow: Number.POSITIVE_INFINITY,
+    infinityBits: 0x7c00,
+    nanBits: 0x7e00,
+  },
+  bfloat16: {
+    width: 16,
+    mantissaBits: 7,
+    bias: 127,
+    largest: 255 * 2 ** 120,
+    overflow: Number.POSITIVE_INFINITY,
+    infinityBits: 0x7f80,
+    nanBits: 0x7fc0,
+  },
+  float8e4m3: {
+    width: 8,
+    mantissaBits: 3,
+    bias: 7,
+    largest: 448,
+    overflow: Number.NaN,
+    infinityBits: 0x7f,
+    nanBits: 0x7f,
+  },
+  float8e5m2: {
+    width: 8,
+    mantissaBits: 2,
+    bias: 15,
+    largest: 57344,
+    overflow: Number.POSITIVE_INFINITY,
+    infinityBits: 0x7c,
+    nanBits: 0x7f,
+  },
+};
+
+export const isNarrowFloat = (dtype: DType): dtype is NarrowFloat => Object.hasOwn(FORMATS, dtype);
+
+/** The float32 value of narrow bits, given as uint32 with nothing above them. */
+export function decodeNarrow(bits: Expr, dtype: NarrowFloat): Expr {
+  const { width, mantissaBits, bias, infinityBits } = FORMATS[dtype];
+  if (dtype === "bfloat16") return floatOf(shl(bits, 16));
+  const magnitude = and(bits, 2 ** (width - 1) - 1);
+  const shifted = shl(magnitude, 23 - mantissaBits);
+  // Exponent fields mean the same but for the bias, denormals included: a product with a power of two moves it.
+  const finite = mul(floatOf(shifted), 2 ** (127 - bias));
+  const special = dtype === "float8e4m3" ? like(finite, Number.NaN) : floatOf(or(shifted, 0x7f800000));
+  const value = where(ge(magnitude, infinityBits), special, finite);
+  const sign = shl(and(bits, 2 ** (width - 1)), 32 - width);
+  return floatOf(or(unsignedBits(value), sign));
+}
+
+/** The narrow bits, as uint32, of a float32 that the narrow format holds exactly. All NaNs become one. */
+export function encodeNarrow(x: Expr, dtype: NarrowFloat): Expr {
+  const { width, mantissaBits, bias, infinityBits, nanBits } = FORMATS[dtype];
+  const sign = shr(signBit(x), 32 - width);
+  const rescaled = dtype === "bfloat16" ? abs(x) : mul(abs(x), 2 ** (bias - 127));
+  const magnitude = min(shr(unsignedBits(rescaled), 23 - mantissaBits), infinityBits);
+  return where(isNaNValue(x), nanBits, or(magnitude, sign));
+}
+
+/** A float32 rounded to the nearest value of the narrow format, ties to even. */
+export function roundNarrow(x: Expr, dtype: NarrowFloat): Expr {
+  const { mantissaBits, bias, largest, overflow } = FORMATS[dtype];
+  if (dtype === "bfloat16") {
+    const bits = unsignedBits(x);
+    const half = add(and(shr(bits, 16), 1), 0x7fff);
+    return where(eq(x, x), floatOf(and(add(bits, half), 0xffff0000)), x);
+  }
+  // Adding a number whose unit is the format's, and taking it away, rounds in hardware; it is 2^(23 - mantissaBits)
+  // times the power of two in x, but not below the one of the smallest normal number.
+  const size = min(abs(x), 2 ** (Math.floor(Math.log2(largest)) + 1));
+  const exponent = max(and(signedBits(size), 0x7f800000), (127 + 1 - bias) * 2 ** 23);
+  const rounder = floatOf(add(exponent, (23 - mantissaBits) * 2 ** 23));
+  const rounded = sub(add(size, rounder), rounder);
+  return withSignOf(where(gt(rounded, largest), overflow, rounded), x);
+}
+
+/** A value of a register dtype converted to a narrow format: rounded once. */
+export function toNarrow(x: Expr, dtype: NarrowFloat): Expr {
+  return roundNarrow(isFloat(x.dtype) ? floatToOdd(x) : integerToOdd(x, dtype), dtype);
+}
+
+/**
+ * A float64 as float32, rounded so that rounding again to fewer bits gives what one rounding would: towards zero, with
+ * the last bit set where anything was lost.
+ */
+function floatToOdd(x: Expr): Expr {
+  if (x.dtype !== "float64") return x;
+  const nearest = cast(x, "float32");
+  const back = abs(cast(nearest, "float64"));
+  const size = abs(x);
+  const bits = signedBits(nearest);
+  const below = or(bits, 1);
+  const above = or(sub(bits, 1), 1);
+  return where(lt(back, size), floatOf(below), where(gt(back, size), floatOf(above), nearest));
+}
+
+/** As floatToOdd, for integers. Only bfloat16 has finite values so large that float32 rounds the integer first. */
+function integerToOdd(x: Expr, dtype: NarrowFloat): Expr {
+  if (dtype !== "bfloat16" || x.dtype === "bool") return cast(x, "float32");
+  const wide = x.dtype === "int64" || x.dtype === "uint64";
+  if (!wide) return cast(oddAbove(x, 2 ** 24, 9), "float32");
+  // Two steps: to 48 bits and at most 40 significant ones, which float64 holds; then by floatToOdd.
+  return floatToOdd(cast(oddAbove(x, 2 ** 48, 25), "float64"));
+}
+
+/** Drops the low `bits` of integers of at least `limit` in size, setting the highest of them if any was set. */
+function oddAbove(x: Expr, limit: number, bits: number): Expr {
+  const mask = 2 ** bits - 1;
+  const low = and(x, mask);
+  const dropped = sub(x, low);
+  const odd = where(ne(low, 0), or(dropped, 2 ** (bits - 1)), dropped);
+  const signed = x.dtype === "int32" || x.dtype === "int64";
+  const small = signed ? and(lt(x, limit), gt(x, -limit)) : lt(x, limit);
+  return where(small, x, odd);
+}

@@ -1,0 +1,119 @@
+// Rewrites every expression of a statement tree bottom-up, those behind loaded indices included. Unlike `rewriteExpr`,
+// a visitor sees each expression as it was (with its dtype) beside its rewritten operands, and buffers may change.
+
+import { type Index, substituteIndex, visitAtoms } from "../kernel/index.js";
+import {
+  type Buffer,
+  type Expr,
+  indicesOf,
+  indexValue,
+  load,
+  loadedIndex,
+  type Stmt,
+  validValue,
+  withArgs,
+} from "../kernel/ir.js";
+
+export interface Visitor {
+  /** The replacement of `x`, given those of its operands. */
+  readonly expr: (x: Expr, args: readonly Expr[], rewriter: Rewriter) => Expr;
+  /** The value to store into a buffer for `value`, which was `original`. */
+  readonly stored?: (value: Expr, original: Expr, buffer: Buffer) => Expr;
+  readonly buffer?: (buffer: Buffer) => Buffer;
+}
+
+export interface Rewriter {
+  index(x: Index): Index;
+  buffer(x: Buffer): Buffer;
+}
+
+export function rewriteStatements(body: readonly Stmt[], visitor: Visitor): Stmt[] {
+  const memo = new Map<Expr, Expr>();
+  const rewriter: Rewriter = {
+    buffer: visitor.buffer ?? ((b) => b),
+    index: (x) => {
+      if (loadedValues([x]).length === 0) return x;
+      return substituteIndex(x, (atom) => {
+        if (atom.kind !== "loaded") return undefined;
+        const value = memo.get(atom.value)!;
+        return value === atom.value ? undefined : loadedIndex(value, atom.min, atom.max);
+      });
+    },
+  };
+
+  function rewrite(root: Expr): Expr {
+    const stack = [root];
+    while (stack.length > 0) {
+      const x = stack[stack.length - 1];
+      if (memo.has(x)) {
+        stack.pop();
+        continue;
+      }
+      const waiting = [...x.args, ...loadedValues(indicesOf(x))].filter((e) => !memo.has(e));
+      if (waiting.length > 0) stack.push(...waiting);
+      else {
+        const args = x.args.map((a) => memo.get(a)!);
+        memo.set(x, visitor.expr(x, args, rewriter));
+        stack.pop();
+      }
+    }
+    return memo.get(root)!;
+  }
+  const inIndex = (x: Index): Index => {
+    for (const value of loadedValues([x])) rewrite(value);
+    return rewriter.index(x);
+  };
+  const inStatement = (s: Stmt): Stmt => {
+    switch (s.kind) {
+      case "for":
+        return { ...s, body: s.body.map(inStatement) };
+      case "if":
+        return { ...s, valid: s.valid.map(inIndex), body: s.body.map(inStatement) };
+      case "store": {
+        const value = rewrite(s.value);
+        const stored = visitor.stored?.(value, s.value, s.buffer) ?? value;
+        return { ...s, buffer: rewriter.buffer(s.buffer), index: inIndex(s.index), value: stored };
+      }
+      case "accumulate":
+        return { ...s, buffer: rewriter.buffer(s.buffer), index: inIndex(s.index), value: rewrite(s.value) };
+      case "let":
+        return { ...s, value: rewrite(s.value) };
+      case "letIndex":
+        return { ...s, index: inIndex(s.index) };
+      case "alloc":
+        return { ...s, buffer: rewriter.buffer(s.buffer) };
+    }
+  };
+  return body.map(inStatement);
+}
+
+/** The same expression over rewritten operands, indices and buffers. */
+export function rebuild(x: Expr, args: readonly Expr[], rewriter: Rewriter): Expr {
+  switch (x.op) {
+    case "index": {
+      const index = rewriter.index(x.index);
+      return index === x.index ? x : indexValue(index, x.dtype);
+    }
+    case "valid":
+      return validValue(x.valid.map((v) => rewriter.index(v)));
+    case "load": {
+      const valid = x.valid.map((v) => rewriter.index(v));
+      return load(rewriter.buffer(x.buffer), rewriter.index(x.index), valid, {
+        dtype: x.dtype,
+        lanes: x.lanes,
+      });
+    }
+    default:
+      return withArgs(x, args);
+  }
+}
+
+function loadedValues(indices: readonly Index[]): Expr[] {
+  const values: Expr[] = [];
+  for (const index of indices) {
+    visitAtoms(index, (atom) => {
+      if (atom.kind === "loaded") values.push(atom.value);
+    });
+  }
+  return values;
+}
