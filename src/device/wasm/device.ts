@@ -1,0 +1,331 @@
+// The wasm device: kernels as WebAssembly over one memory, on the main thread and, where there are threads, on others.
+// Submitting runs the work: when `submit` returns it is done.
+
+import { evaluateIndex, type Index } from "../../kernel/index.js";
+import type { DType } from "../../scalar/dtype.js";
+import { generateWasm, type WasmOptions } from "../../codegen/wasm.js";
+import { MAX_PAGES, PAGE_BYTES } from "../../codegen/wasm-encoder.js";
+import type { Command, CommandList, CopyCommand, Device, DeviceBuffer, Executable } from "../device.js";
+import type { Target } from "../target.js";
+import type { Program } from "../../lower/program.js";
+import { Allocator } from "./allocator.js";
+import { prepareEngine, type WasmFeatures } from "./features.js";
+import {
+  ARGS_AT,
+  CONTROL_BYTES,
+  heapStart,
+  LOCAL_BYTES,
+  localAddress,
+  MAX_BUFFERS,
+  MAX_SYMBOLS,
+  SYMBOLS_AT,
+} from "./layout.js";
+import { ModuleCache, type ModuleUnit, type WasmExecutable } from "./modules.js";
+import { currentPlatform, type Platform } from "./platform.js";
+import { type KernelFunction, Workers } from "./workers.js";
+import { type WasmMemory, webAssembly } from "./webassembly.js";
+
+export interface WasmDeviceOptions {
+  /** Threads to use, the main one included; all there are unless given, BRISC_THREADS at most. */
+  readonly threads?: number;
+}
+
+/** Throws where WebAssembly has no vectors. */
+export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
+  const { threads } = options;
+  if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
+    throw new RangeError(`threads is ${threads}; it must be a whole number of at least 1`);
+  }
+  const platform = currentPlatform();
+  const features = prepareEngine(platform);
+  if (!features.simd) throw new Error("this WebAssembly engine has no SIMD, which the wasm device needs");
+  return new WasmDevice(platform, features, features.threads ? (threads ?? platform.threads) : 1);
+}
+
+class WasmBuffer implements DeviceBuffer {
+  /** -1 once released. */
+  address: number;
+  constructor(
+    address: number,
+    readonly bytes: number,
+  ) {
+    this.address = address;
+  }
+}
+
+/** A launch made ready: what `submit` need not find out again. */
+interface ReadyLaunch {
+  readonly kind: "launch";
+  readonly program: Program;
+  readonly slots: readonly number[];
+  readonly symbols: readonly number[];
+  readonly unit: ModuleUnit;
+  readonly phases: readonly ReadyPhase[];
+}
+interface ReadyPhase {
+  readonly func: number;
+  readonly run: KernelFunction;
+  readonly extent: number | Index;
+  readonly grain: number;
+}
+interface ReadyList extends CommandList {
+  readonly steps: readonly (ReadyLaunch | CopyCommand)[];
+}
+
+const INITIAL_BYTES = 16 * 2 ** 20;
+const MAX_BYTES = MAX_PAGES * PAGE_BYTES;
+/** Threads start once work that they could have shared has taken this many milliseconds. */
+const START_THREADS_AFTER = 5;
+
+const DTYPES: readonly DType[] = [
+  ...(["bool", "int8", "int16", "int32", "int64"] as const),
+  ...(["uint8", "uint16", "uint32", "uint64", "float32", "float64"] as const),
+];
+
+export class WasmDevice implements Device {
+  readonly name = "wasm";
+  readonly target: Target;
+  private readonly memory: WasmMemory;
+  private readonly allocator: Allocator;
+  private readonly modules: ModuleCache;
+  private readonly dropped = new FinalizationRegistry<{ address: number; bytes: number }>(
+    ({ address, bytes }) => this.allocator.release(address, bytes),
+  );
+  private readonly options: WasmOptions;
+  private words: Int32Array;
+  private bytes: Uint8Array;
+  private workers: Workers | undefined;
+  private sharableTime = 0;
+  private failure: Error | undefined;
+
+  constructor(
+    private readonly platform: Platform,
+    features: WasmFeatures,
+    private readonly threads: number,
+  ) {
+    const shared = threads > 1;
+    const initial = Math.max(INITIAL_BYTES, 2 * heapStart(threads)) / PAGE_BYTES;
+    this.memory = new (webAssembly().Memory)({ initial: Math.ceil(initial), maximum: MAX_PAGES, shared });
+    this.words = new Int32Array(this.memory.buffer, 0, CONTROL_BYTES / 4);
+    this.bytes = new Uint8Array(this.memory.buffer);
+    this.refreshViews();
+    this.allocator = new Allocator(heapStart(threads), this.bytes.length);
+    this.options = { shared, relaxed: features.relaxed };
+    this.modules = new ModuleCache(this.memory, this.options, (number) => this.workers?.drop(number));
+    this.target = {
+      language: "wasm",
+      threads,
+      vectorBytes: 16,
+      vectorRegisters: 15,
+      fma: features.relaxed,
+      dtypes: new Set(DTYPES),
+      maxBuffers: MAX_BUFFERS,
+      maxBufferBytes: MAX_BYTES - heapStart(threads),
+      maxLocalBytes: LOCAL_BYTES,
+      l1Bytes: 32 * 1024,
+      l2Bytes: 2 ** 20,
+      fingerprint: `wasm simd${features.relaxed ? " relaxed" : ""}${shared ? " shared" : ""}`,
+    };
+  }
+
+  // Memory ----------------------------------------------------------------------------------------------------------
+
+  get bytesInUse(): number {
+    return this.allocator.bytesInUse;
+  }
+
+  allocate(bytes: number): DeviceBuffer {
+    const address = this.allocator.allocate(bytes) ?? this.allocateGrowing(bytes);
+    const buffer = new WasmBuffer(address, bytes);
+    this.dropped.register(buffer, { address, bytes }, buffer);
+    return buffer;
+  }
+
+  private allocateGrowing(bytes: number): number {
+    const size = this.bytes.length;
+    const least = this.allocator.shortfall(bytes);
+    for (const wanted of [Math.max(size, least), least]) {
+      const pages = Math.ceil(wanted / PAGE_BYTES);
+      if (size / PAGE_BYTES + pages > MAX_PAGES) continue;
+      try {
+        this.memory.grow(pages);
+      } catch {
+        continue;
+      }
+      this.refreshViews();
+      this.allocator.grow(pages * PAGE_BYTES);
+      return this.allocator.allocate(bytes)!;
+    }
+    const inUse = `${mebibytes(this.bytesInUse)} of at most ${mebibytes(MAX_BYTES)} are in use`;
+    throw new Error(`wasm device: no memory for ${bytes} bytes (${mebibytes(bytes)}); ${inUse}`);
+  }
+
+  private refreshViews(): void {
+    this.bytes = new Uint8Array(this.memory.buffer);
+    this.words = new Int32Array(this.memory.buffer, 0, (SYMBOLS_AT + MAX_SYMBOLS * 4) / 4);
+  }
+
+  release(buffer: DeviceBuffer): void {
+    const own = this.own(buffer);
+    this.dropped.unregister(own);
+    this.allocator.release(own.address, own.bytes);
+    own.address = -1;
+  }
+
+  private own(buffer: DeviceBuffer): WasmBuffer {
+    if (!(buffer instanceof WasmBuffer)) throw new TypeError("the buffer belongs to another device");
+    if (buffer.address < 0) throw new Error(`a buffer of ${buffer.bytes} bytes was used after its release`);
+    return buffer;
+  }
+
+  write(buffer: DeviceBuffer, data: Uint8Array, byteOffset = 0): void {
+    const { address } = this.range(buffer, byteOffset, data.length);
+    this.bytes.set(data, address + byteOffset);
+  }
+
+  async read(buffer: DeviceBuffer, byteOffset: number, bytes: number): Promise<Uint8Array> {
+    const { address } = this.range(buffer, byteOffset, bytes);
+    const copy = new Uint8Array(bytes);
+    copy.set(this.bytes.subarray(address + byteOffset, address + byteOffset + bytes));
+    return copy;
+  }
+
+  private range(buffer: DeviceBuffer, byteOffset: number, bytes: number): WasmBuffer {
+    const own = this.own(buffer);
+    if (byteOffset >= 0 && byteOffset + bytes <= own.bytes) return own;
+    throw new RangeError(
+      `bytes ${byteOffset} to ${byteOffset + bytes} exceed a buffer of ${own.bytes} bytes`,
+    );
+  }
+
+  // Work ------------------------------------------------------------------------------------------------------------
+
+  async compile(programs: readonly Program[]): Promise<Executable[]> {
+    for (const { name, params, scratch, symbols, localBytes } of programs) {
+      const buffers = params.length + scratch.length;
+      if (buffers > MAX_BUFFERS)
+        throw new RangeError(`program ${name} has ${buffers} buffers, over ${MAX_BUFFERS}`);
+      if (symbols.length > MAX_SYMBOLS) {
+        throw new RangeError(`program ${name} has ${symbols.length} symbols, over ${MAX_SYMBOLS}`);
+      }
+      if (localBytes > LOCAL_BYTES) {
+        throw new RangeError(
+          `program ${name} needs ${localBytes} bytes of local memory, over ${LOCAL_BYTES}`,
+        );
+      }
+    }
+    return this.modules.compile(programs);
+  }
+
+  codeOf(program: Program): string {
+    return hexadecimal(generateWasm([program], this.options));
+  }
+
+  prepare(commands: readonly Command[]): CommandList {
+    const steps = commands.map((command): ReadyLaunch | CopyCommand => {
+      if (command.kind === "copy") return command;
+      const { program, code } = command.executable as WasmExecutable;
+      const phases = program.phases.map(({ atom, grain }, i) => ({
+        func: code.first + i,
+        run: code.unit.functions[code.first + i],
+        extent: atom.extent.value ?? atom.extent,
+        grain,
+      }));
+      const { slots, symbols } = command;
+      return { kind: "launch", program, slots, symbols, unit: code.unit, phases };
+    });
+    const list: ReadyList = { commands, steps };
+    return list;
+  }
+
+  submit(list: CommandList, buffers: readonly DeviceBuffer[], symbols: readonly number[]): void {
+    if (this.failure !== undefined) return;
+    try {
+      for (const step of (list as ReadyList).steps) this.execute(step, buffers, symbols);
+    } catch (error) {
+      this.failure = error as Error;
+    }
+  }
+
+  async submitTimed(
+    list: CommandList,
+    buffers: readonly DeviceBuffer[],
+    symbols: readonly number[],
+  ): Promise<number[]> {
+    return (list as ReadyList).steps.map((step) => {
+      const start = performance.now();
+      this.execute(step, buffers, symbols);
+      return (performance.now() - start) * 1e6;
+    });
+  }
+
+  async idle(): Promise<void> {
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure !== undefined) throw failure;
+  }
+
+  async close(): Promise<void> {
+    await this.workers?.end();
+    this.workers = undefined;
+  }
+
+  private execute(
+    step: ReadyLaunch | CopyCommand,
+    buffers: readonly DeviceBuffer[],
+    symbols: readonly number[],
+  ): void {
+    if (step.kind === "copy") {
+      const from = this.range(buffers[step.from], 0, step.bytes);
+      const to = this.range(buffers[step.to], 0, step.bytes);
+      this.bytes.copyWithin(to.address, from.address, from.address + step.bytes);
+      return;
+    }
+    const { words } = this;
+    for (let i = 0; i < step.slots.length; i++) {
+      words[ARGS_AT / 4 + i] = this.own(buffers[step.slots[i]]).address;
+    }
+    for (let i = 0; i < step.symbols.length; i++) words[SYMBOLS_AT / 4 + i] = symbols[step.symbols[i]];
+    for (const phase of step.phases) {
+      const extent =
+        typeof phase.extent === "number" ? phase.extent : symbolicExtent(phase.extent, step, symbols);
+      if (extent <= 0) continue;
+      try {
+        this.runPhase(step.unit, phase, extent);
+      } catch (error) {
+        throw new Error(`kernel ${step.program.name} failed: ${(error as Error).message}`, { cause: error });
+      }
+    }
+  }
+
+  private runPhase(unit: ModuleUnit, phase: ReadyPhase, extent: number): void {
+    if (this.threads === 1 || extent <= phase.grain) {
+      phase.run(ARGS_AT, SYMBOLS_AT, 0, extent, localAddress(0));
+    } else if (this.workers !== undefined) {
+      const done = this.workers.run(unit, phase.func, phase.run, extent, phase.grain);
+      if (!done) throw new Error("it trapped in a thread");
+    } else {
+      const start = performance.now();
+      phase.run(ARGS_AT, SYMBOLS_AT, 0, extent, localAddress(0));
+      this.sharableTime += performance.now() - start;
+      if (this.sharableTime >= START_THREADS_AFTER) this.startThreads();
+    }
+  }
+
+  /** Starts the threads that large work would start by itself; they join as soon as they are up. */
+  startThreads(): void {
+    if (this.threads > 1) this.workers ??= new Workers(this.platform, this.memory, this.words, this.threads);
+  }
+}
+
+function symbolicExtent(extent: Index, step: ReadyLaunch, symbols: readonly number[]): number {
+  return evaluateIndex(extent, (atom) => {
+    const at = atom.kind === "symbol" ? step.program.symbols.indexOf(atom) : -1;
+    if (at < 0) throw new Error(`the extent ${extent} is not made of the program's symbols`);
+    return symbols[step.symbols[at]];
+  });
+}
+
+const hexadecimal = (bytes: Uint8Array): string =>
+  [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
