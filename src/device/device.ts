@@ -49,6 +49,8 @@ export interface Device {
   read(buffer: DeviceBuffer, byteOffset: number, bytes: number): Promise<Uint8Array>;
   /** Compiles programs; equal programs may share code, cached between processes where the device can. */
   compile(programs: readonly Program[]): Promise<Executable[]>;
+  /** The code a program compiles to, for people to read. */
+  codeOf(program: Program): string;
   /** Makes commands ready to be submitted any number of times, each in order and after the one before. */
   prepare(commands: readonly Command[]): CommandList;
   /** Starts a list. `buffers` by slot; `symbols` are the values of the list's symbolic variables. */

@@ -4,8 +4,10 @@ import type { Device, DeviceBuffer } from "../device/device.js";
 import { type BufferNode, bufferNode, type Node, type Shape, sizeOf } from "../graph/node.js";
 import { normalise } from "../graph/normalise.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
+import { getConfig } from "./config.js";
 import { defaultDevice, defaultDeviceNow, getDevice } from "./devices.js";
 import { dimValue, type Plan, planFor } from "./plan.js";
+import { runProfiled } from "./profile.js";
 import { Storage } from "./storage.js";
 
 export { availableDevices, type DeviceInfo, getDevice, registerDevice, setDefaultDevice } from "./devices.js";
@@ -53,7 +55,8 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
     const cached = planFor(graph, device);
     const plan = cached instanceof Promise ? await cached : cached;
     const leaves = await leafBuffers(graph.leaves, device);
-    const buffers = runPlan(plan, leaves, options.variables ?? {});
+    const started = runPlan(plan, leaves, options.variables ?? {});
+    const buffers = started instanceof Promise ? await started : started;
     pending.forEach((node, i) => {
       const output = plan.outputs[i];
       if (output.kind === "leaf") node.storage = graph.leaves[output.leaf].storage;
@@ -97,12 +100,19 @@ export function runPlan(
   plan: Plan,
   leaves: readonly DeviceBuffer[],
   variables: Readonly<Record<string, number>>,
-): DeviceBuffer[] {
+): DeviceBuffer[] | Promise<DeviceBuffer[]> {
   const { device } = plan;
   const outputs = plan.outputBytes.map((bytes) => device.allocate(bytes));
   const temporaries = plan.temporaryBytes.map((bytes) => device.allocate(bytes));
   const buffers = [...leaves, ...outputs, ...temporaries];
-  device.submit(plan.list, buffers, symbolValues(plan, variables));
+  const symbols = symbolValues(plan, variables);
+  if (getConfig().debug >= 2) {
+    return runProfiled(plan, buffers, symbols).then(() => {
+      for (const buffer of temporaries) device.release(buffer);
+      return buffers;
+    });
+  }
+  device.submit(plan.list, buffers, symbols);
   for (const buffer of temporaries) device.release(buffer);
   return buffers;
 }
@@ -157,7 +167,8 @@ async function relievePressure(device: Device): Promise<void> {
     return;
   }
   await new Promise<void>((resolve) => {
-    setTimeout(resolve, 0);
+    if (typeof setImmediate === "function") setImmediate(resolve);
+    else setTimeout(resolve, 0);
   });
   lastInUse = device.bytesInUse;
 }

@@ -7,12 +7,13 @@ import { storageNode } from "../fuse/place.js";
 import { type Dim, type Node, sizeOf } from "../graph/node.js";
 import type { NormalGraph } from "../graph/normalise.js";
 import { evaluateIndex } from "../kernel/index.js";
-import { clearArena } from "../kernel/ir.js";
+import { clearArena, type Kernel } from "../kernel/ir.js";
 import { lowerKernel } from "../lower/lower.js";
 import type { Program } from "../lower/program.js";
 import { bytesOf } from "../scalar/dtype.js";
 import { scheduleKernel } from "../schedule/schedule.js";
 import { planSlots } from "./memory.js";
+import { showCode, showCompiled } from "./profile.js";
 
 /** Where a root's elements are after the plan has run. */
 export type Output =
@@ -72,9 +73,8 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   clearArena();
   const { roots, leaves } = graph.rebuild();
   const { kernels, outputs } = fuse(roots, device.target);
-  const programs = kernels.map(({ kernel }) =>
-    lowerKernel(scheduleKernel(kernel, device.target).kernel, device.target, kernel),
-  );
+  const programs = kernels.map(({ kernel }) => compileKernel(kernel, device));
+  showCode(device, programs);
   const executables = await device.compile(programs);
 
   const slotOf = new Map<Node, number>();
@@ -114,6 +114,13 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
     }),
     symbols: names.map((name) => ({ name, min: symbols.get(name)!.min, max: symbols.get(name)!.max })),
   };
+}
+
+function compileKernel(kernel: Kernel, { target }: Device): Program {
+  const scheduled = scheduleKernel(kernel, target);
+  const program = lowerKernel(scheduled.kernel, target, kernel);
+  showCompiled(kernel, scheduled.actions, scheduled.kernel, program);
+  return program;
 }
 
 /** Scratch buffers are temporaries of one kernel; they share the slots of the others. */

@@ -306,7 +306,7 @@ class Placer {
       return undefined;
     }
     const bytes = rows.reduce((product, d) => product * d, 1) * bytesOf(node.dtype);
-    if (bytes > this.target.maxLocalBytes / 4) return undefined;
+    if (bytes > Math.min(this.target.maxLocalBytes, this.target.l2Bytes) / 4) return undefined;
     const evaluations = (trips(level) * bytes) / bytesOf(node.dtype);
     if (evaluations > REDUNDANCY * elementsOf(node)) return undefined;
     if (trips(level) < 4 * this.target.threads && trips(draft.loops) > SERIAL_WORK) return undefined;

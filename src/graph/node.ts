@@ -202,7 +202,9 @@ export const printShape = (shape: Shape): string => `[${shape.map(String).join("
 
 let nextId = 1;
 
-type Fresh<N extends Node> = N extends Node ? Omit<N, "id" | "storage" | "readers" | "differentiable"> : never;
+type Fresh<N extends Node> = N extends Node
+  ? Omit<N, "id" | "storage" | "readers" | "differentiable">
+  : never;
 
 function make<N extends Node>(fields: Fresh<N>): N {
   const { op, inputs } = fields as { op: string; inputs: readonly Node[] };

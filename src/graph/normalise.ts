@@ -3,7 +3,15 @@
 
 import { printAtom, printIndex } from "../kernel/index.js";
 import type { Scalar } from "../scalar/dtype.js";
-import { type BufferNode, bufferNode, type Dim, type Node, type Shape, topologicalNodes, type ViewStep } from "./node.js";
+import {
+  type BufferNode,
+  bufferNode,
+  type Dim,
+  type Node,
+  type Shape,
+  topologicalNodes,
+  type ViewStep,
+} from "./node.js";
 import { simplify } from "./simplify.js";
 
 export interface NormalGraph {
@@ -69,7 +77,12 @@ function rebuild(
   const copies: Node[] = [];
   for (const node of distinct) {
     if (node.storage === undefined) {
-      copies.push(simplify(node, node.inputs.map((input) => copies[numberOf.get(input)!])));
+      copies.push(
+        simplify(
+          node,
+          node.inputs.map((input) => copies[numberOf.get(input)!]),
+        ),
+      );
       continue;
     }
     const leaf = leafCopies[leafOfStorage.get(node.storage)!];

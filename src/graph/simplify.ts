@@ -90,7 +90,9 @@ export const RULES: readonly Rule[] = [
     name: "subtract zero",
     law: "x - 0 == x",
     apply: (node) =>
-      node.op === "sub" && kindOf(node.dtype) !== "bool" && isValue(node.inputs[1], 0) ? node.inputs[0] : undefined,
+      node.op === "sub" && kindOf(node.dtype) !== "bool" && isValue(node.inputs[1], 0)
+        ? node.inputs[0]
+        : undefined,
   },
   {
     name: "multiply by one",
@@ -118,6 +120,11 @@ export const RULES: readonly Rule[] = [
     name: "drop detach",
     law: "detach(x) == x, to all but gradients",
     apply: (node) => (node.op === "detach" ? node.inputs[0] : undefined),
+  },
+  {
+    name: "assign the whole",
+    law: "assign(x, y) == y, where y covers x",
+    apply: (node) => (node.op === "assign" && node.view.length === 0 ? node.inputs[1] : undefined),
   },
   {
     name: "shear within bounds",
@@ -194,13 +201,29 @@ export const RULES: readonly Rule[] = [
       const wide = node.inputs[0];
       const [x] = wide.inputs;
       const kept = wide.shape.flatMap((d, axis) => (d === 1 && !isPadded(node, axis) ? [] : [axis]));
-      if (!sameShape(kept.map((axis) => wide.shape[axis]), x.shape)) return undefined;
-      return reshape(simplify(pad(x, kept.map((axis) => node.padding[axis])), [x]), node.shape);
+      if (
+        !sameShape(
+          kept.map((axis) => wide.shape[axis]),
+          x.shape,
+        )
+      )
+        return undefined;
+      return reshape(
+        simplify(
+          pad(
+            x,
+            kept.map((axis) => node.padding[axis]),
+          ),
+          [x],
+        ),
+        node.shape,
+      );
     },
   },
 ];
 
-const isPadded = (node: PadNode, axis: number): boolean => node.padding[axis][0] !== 0 || node.padding[axis][1] !== 0;
+const isPadded = (node: PadNode, axis: number): boolean =>
+  node.padding[axis][0] !== 0 || node.padding[axis][1] !== 0;
 
 /** pad(x) * y, if y is repeated along every padded axis. */
 function padFactor(node: PadNode, x: Node, y: Node): Node | undefined {

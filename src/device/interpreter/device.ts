@@ -3,6 +3,7 @@
 import { bytesOf } from "../../scalar/dtype.js";
 import { DTYPES } from "../../scalar/dtype.js";
 import { type Interpretation, prepareProgram } from "../../kernel/interpret.js";
+import { printProgram } from "../../kernel/print.js";
 import type { Buffer } from "../../kernel/ir.js";
 import type { Program } from "../../lower/program.js";
 import type { Command, CommandList, Device, DeviceBuffer, Executable } from "../device.js";
@@ -58,6 +59,10 @@ export class InterpreterDevice implements Device {
 
   async compile(programs: readonly Program[]): Promise<Executable[]> {
     return programs.map((program): Interpreted => ({ program, run: prepareProgram(program) }));
+  }
+
+  codeOf(program: Program): string {
+    return printProgram(program);
   }
 
   prepare(commands: readonly Command[]): CommandList {
