@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type CpuOptions, createCpuDevice } from "../../src/device/cpu/device.js";
 import type { Device, DeviceBuffer } from "../../src/device/device.js";
@@ -204,7 +205,10 @@ describe.skipIf(missing !== undefined)("programs give what the interpreter gives
 
   test("a matrix product in register tiles", async () => {
     const [rows, columns, k] = [28, 64, 33];
-    await agree(device, matmul(rows, columns, k, 14, 2, 16), { a: noise(rows * k), b: noise(k * columns) });
+    await agree(device, matmul(rows, columns, k, 14, 2, 16), {
+      a: sequence(rows * k, (i) => (i * 7) % 11),
+      b: sequence(k * columns, (i) => (i * 5) % 13),
+    });
   });
 
   test("reductions; NaN reaches a maximum", async () => {
@@ -456,44 +460,44 @@ exec cc "$@" < ${directory}/in-$$.c\n`;
 
   test("no compiler is said in a sentence", async () => {
     await expect(createCpuDevice({ compiler: "/nowhere/cc", cacheDirectory: directory })).rejects.toThrow(
-      "BRISC_CC names /nowhere/cc, which is not an executable file",
+      "the one asked for (BRISC_CC), /nowhere/cc, is not an executable file",
     );
   });
 
-  test("two processes share a cache", async () => {
+  test("processes share a cache, and end cleanly with threads left running", async () => {
     const cacheDirectory = fresh();
-    const script = join(directory, "twin.mjs");
-    const esbuild = await import("esbuild");
-    await esbuild.build({
-      stdin: {
-        contents: `
-          import { createCpuDevice } from "./src/device/cpu/device.js";
-          import { add } from "./test/device/programs.js";
-          const device = await createCpuDevice({ cacheDirectory: process.argv[2] });
-          const programs = [20, 24, 28, 32].map((size) => add(size, 4));
-          const executables = await device.compile(programs);
-          const buffers = [0, 1, 2].map(() => device.allocate(128));
-          device.write(buffers[1], new Uint8Array(new Float32Array(32).fill(1.5).buffer));
-          device.write(buffers[2], new Uint8Array(new Float32Array(32).fill(2).buffer));
-          device.submit(device.prepare(executables.map((executable) =>
-            ({ kind: "launch", executable, slots: [0, 1, 2], symbols: [] }))), buffers, []);
-          const out = new Float32Array((await device.read(buffers[0], 0, 128)).buffer);
-          console.log([...new Set(out)].join());`,
-        resolveDir: process.cwd(),
-        loader: "ts",
-      },
+    const contents = `
+      import { createCpuDevice } from "./src/device/cpu/device.js";
+      import { add, matmul } from "./test/device/programs.js";
+      const device = await createCpuDevice({ cacheDirectory: process.argv[2], threads: 3 });
+      const programs = [20, 24, 28, 32].map((size) => add(size, 4));
+      const executables = await device.compile([...programs, matmul(56, 64, 8, 14, 2, 16)]);
+      const buffers = [0, 1, 2].map(() => device.allocate(16384));
+      device.write(buffers[1], new Uint8Array(new Float32Array(4096).fill(1.5).buffer));
+      device.write(buffers[2], new Uint8Array(new Float32Array(4096).fill(2).buffer));
+      device.submit(device.prepare(executables.map((executable) =>
+        ({ kind: "launch", executable, slots: [0, 1, 2], symbols: [] }))), buffers, []);
+      const out = new Float32Array((await device.read(buffers[0], 0, 56 * 64 * 4)).buffer);
+      console.log([...new Set(out)].join());
+      if (process.argv[3] === "now") process.exit(0);`;
+    // Beside koffi, so that the bundle finds it.
+    const bundle = join(process.cwd(), `node_modules/.brisc-test-${process.pid}.mjs`);
+    await build({
+      stdin: { contents, resolveDir: process.cwd(), loader: "ts" },
       bundle: true,
       platform: "node",
       format: "esm",
       external: ["koffi"],
-      outfile: join(process.cwd(), "node_modules/.cache-brisc-twin.mjs"),
+      outfile: bundle,
     });
-    rmSync(script, { force: true });
-    const bundled = join(process.cwd(), "node_modules/.cache-brisc-twin.mjs");
-    const run = promisify(execFile);
-    const outputs = await Promise.all([1, 2, 3].map(() => run(process.execPath, [bundled, cacheDirectory])));
-    rmSync(bundled);
-    expect(outputs.map(({ stdout }) => stdout.trim())).toEqual(["3.5", "3.5", "3.5"]);
+    const run = (when: string): Promise<{ stdout: string }> =>
+      promisify(execFile)(process.execPath, [bundle, cacheDirectory, when]);
+    try {
+      const outputs = await Promise.all(["now", "later", "now"].map(run));
+      expect(outputs.map(({ stdout }) => stdout.trim())).toEqual(["24", "24", "24"]);
+    } finally {
+      rmSync(bundle);
+    }
     expect(readdirSync(cacheDirectory).filter((name) => name.startsWith("."))).toEqual([]);
   });
 });

@@ -7,7 +7,8 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
-import { assembleC, type CKernel, cIdentifier, generateKernel, phaseFunction } from "../../codegen/c.js";
+import { assembleC, type CKernel, generateKernel, phaseFunction } from "../../codegen/c.js";
+import { cIdentifier } from "../../codegen/c-phase.js";
 import type { Program } from "../../lower/program.js";
 import type { DiskCache } from "./cache.js";
 import type { Toolchain } from "./toolchain.js";

@@ -3,6 +3,7 @@
 
 import { availableParallelism } from "node:os";
 import { createHash } from "node:crypto";
+import { generateC } from "../../codegen/c.js";
 import type { Index, SymbolAtom } from "../../kernel/index.js";
 import { evaluateIndex } from "../../kernel/index.js";
 import type { Program } from "../../lower/program.js";
@@ -153,6 +154,10 @@ class CpuDevice implements Device {
   async compile(programs: readonly Program[]): Promise<Executable[]> {
     const phases = await this.compiler.compile(programs);
     return programs.map((program, i) => new CpuExecutable(program, phases[i]));
+  }
+
+  codeOf(program: Program): string {
+    return generateC([program]);
   }
 
   prepare(commands: readonly Command[]): CommandList {

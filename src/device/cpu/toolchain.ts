@@ -72,7 +72,7 @@ function findCompiler(command: string | undefined): string {
   throw new Error(
     command === undefined || command === ""
       ? "the cpu device needs a C compiler, and neither cc nor gcc nor clang is on PATH; install one or set BRISC_CC"
-      : `the cpu device needs a C compiler, and BRISC_CC names ${command}, which is not an executable file`,
+      : `the cpu device needs a C compiler, and the one asked for (BRISC_CC), ${command}, is not an executable file`,
   );
 }
 
