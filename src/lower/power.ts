@@ -117,8 +117,8 @@ function log2OfSize(size: Expr): Pair {
 
 /** 2^(high + low), also where that overflows or rounds to 0. */
 function exp2OfPair({ high, low }: Pair): Expr {
-  const limit = high.dtype === "float64" ? 1076 : 151;
-  const inside = min(max(high, -limit), limit === 151 ? 129 : 1025);
+  const [least, most] = high.dtype === "float64" ? [-2046, 1025] : [-260, 129];
+  const inside = min(max(high, least), most);
   const power = nearestPower(inside, 1);
   // The low part is this small already where the high one was not limited.
   const rest = min(max(low, -(2 ** -10)), 2 ** -10);

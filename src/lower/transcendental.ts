@@ -63,22 +63,25 @@ export function nearestPower(x: Expr, factor: number): Power {
   return { whole: sub(shifted, offset), bits: signedBits(shifted) };
 }
 
-/** x * 2^(n-1): n may lie below the normal exponents, and the result is rounded once. */
+/**
+ * x * 2^(n-1): n may lie below the normal exponents, and the result is rounded once. From twice the least exponent on the
+ * factor is 0: products that underflow are a hundred times slower than others, and masked scores would give many.
+ */
 export function scaleByPower(x: Expr, { bits }: Power): Expr {
   const { mantissaBits, bias } = layoutOf(x);
   const one = BigInt(bias) << BigInt(mantissaBits);
   const field = shl(bits, mantissaBits);
   const normal = max(field, 1n << BigInt(mantissaBits));
-  const rest = add(sub(field, normal), one);
+  const rest = max(add(sub(field, normal), one), 0);
   return mul(mul(x, floatOf(normal)), floatOf(rest));
 }
 
-/** x limited to where exponentials neither overflow nor round to zero; NaN stays. */
+/** x limited to exponents that `scaleByPower` can take, and that give infinity and 0; NaN stays. */
 const limit = (x: Expr, low: number, high: number): Expr => min(max(x, low), high);
 
 export function exp(x: Expr): Expr {
   const c = coefficientsOf(x);
-  const inside = x.dtype === "float64" ? limit(x, -746, 710) : limit(x, -104, 89);
+  const inside = x.dtype === "float64" ? limit(x, -1418, 710) : limit(x, -180, 89);
   const power = nearestPower(inside, LOG2_E);
   return scaleByPower(polynomial(reduceByLog2(inside, power.whole), c.exp), power);
 }
@@ -90,7 +93,7 @@ function reduceByLog2(x: Expr, n: Expr): Expr {
 }
 
 export function exp2(x: Expr): Expr {
-  const inside = x.dtype === "float64" ? limit(x, -1076, 1025) : limit(x, -151, 129);
+  const inside = x.dtype === "float64" ? limit(x, -2046, 1025) : limit(x, -260, 129);
   const power = nearestPower(inside, 1);
   return scaleByPower(polynomial(sub(inside, power.whole), coefficientsOf(x).exp2), power);
 }
