@@ -49,17 +49,28 @@ export class Helpers {
     return this.define(`splat_${type}`, type, `${scalarType(dtype)} x`, `return (${type}){${list}};`);
   }
 
-  /** mask ? a : b, lane by lane. */
-  select(dtype: DType, lanes: number): string {
+  /** mask ? a : b, lane by lane, the mask as wide as the operands. */
+  private blend(dtype: DType, lanes: number): string {
     const type = this.type(dtype, lanes);
-    const mask = this.vector("i32", lanes);
     const bits = this.vector(bitsType(dtype === "bool" ? "int32" : dtype), lanes);
-    const widened = bits === mask ? "m" : `__builtin_convertvector(m, ${bits})`;
+    return this.define(
+      bits === this.vector("i32", lanes) ? `select_${type}` : `blend_${type}`,
+      type,
+      `${bits} m, ${type} a, ${type} b`,
+      `return (${type})(((${bits})a & m) | ((${bits})b & ~m));`,
+    );
+  }
+
+  /** mask ? a : b, lane by lane, for a mask of 32-bit lanes. */
+  select(dtype: DType, lanes: number): string {
+    const blend = this.blend(dtype, lanes);
+    if (blend.startsWith("select")) return blend;
+    const type = this.type(dtype, lanes);
     return this.define(
       `select_${type}`,
       type,
-      `${mask} m, ${type} a, ${type} b`,
-      `${bits} w = ${widened}; return (${type})(((${bits})a & w) | ((${bits})b & ~w));`,
+      `${this.vector("i32", lanes)} m, ${type} a, ${type} b`,
+      `return ${blend}(__builtin_convertvector(m, ${this.vector(bitsType(dtype), lanes)}), a, b);`,
     );
   }
 
@@ -74,7 +85,7 @@ export class Helpers {
   /** `condition ? a : b` for a condition over scalars or lanes. */
   private choose(condition: string, a: string, b: string, dtype: DType, lanes: number): string {
     if (lanes === 1) return `${condition} ? ${a} : ${b}`;
-    return `${this.select(dtype, lanes)}(${this.mask(condition, dtype, lanes)}, ${a}, ${b})`;
+    return `${this.blend(dtype, lanes)}((${this.vector(bitsType(dtype), lanes)})${condition}, ${a}, ${b})`;
   }
 
   /** The larger or smaller operand; NaN if either is NaN. `bounded`: b is known not to be NaN. */
