@@ -44,6 +44,7 @@ import {
   scalarConstant,
   shuffle,
   splatNode,
+  spreadLane,
   vectorConstant,
   widenMask,
   widenWords,
@@ -211,6 +212,10 @@ export class Selection implements IndexScope {
   // Lanes ---------------------------------------------------------------------------------------------------------
 
   private splat(x: Expr, lanes: number, dtype: RegisterDType): Parts {
+    if (x.op === "extract") {
+      const part = spreadLane(this.arena, this.parts(x.args[0]), dtype, x.lane);
+      return new Array<Node>(partCount(dtype, lanes)).fill(part);
+    }
     const direct = this.directLoad(x, dtype);
     const part =
       direct === undefined

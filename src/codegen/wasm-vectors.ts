@@ -76,6 +76,20 @@ export function extractLane(arena: Arena, x: Parts, dtype: RegisterDType, lane: 
   return dtype === "bool" ? arena.node("i32", scalarCode("and", "i32")!, [value, arena.i32(1)]) : value;
 }
 
+/** One lane in every lane. */
+export function spreadLane(arena: Arena, x: Parts, dtype: RegisterDType, lane: number): Node {
+  const bytes = laneBytes(dtype);
+  const perPart = lanesPerPart(dtype);
+  const part = x[Math.floor(lane / perPart)];
+  const first = (lane % perPart) * bytes;
+  return shuffle(
+    arena,
+    part,
+    part,
+    Array.from({ length: 16 }, (_, i) => first + (i % bytes)),
+  );
+}
+
 /** Scalars as lanes. */
 export function packLanes(arena: Arena, lanes: readonly Node[], dtype: RegisterDType): Node[] {
   const perPart = lanesPerPart(dtype);

@@ -214,19 +214,25 @@ class PhaseFunction implements ValueScope {
     this.arena = new Arena();
     switch (s.kind) {
       case "for":
-        return this.forLoop(s);
+        this.forLoop(s);
+        break;
       case "if":
-        return this.conditional(s.valid, s.body);
+        this.conditional(s.valid, s.body);
+        break;
       case "store":
-        return this.store(s);
+        this.store(s);
+        break;
       case "alloc":
-        return this.alloc(s.buffer, s.offset, ends);
+        this.alloc(s.buffer, s.offset, ends);
+        break;
       case "let":
-        return this.bindValue(s.name, s.value, ends);
+        this.bindValue(s.name, s.value, ends);
+        break;
       case "letIndex":
-        return this.bindIndex(s.atom, s.index, ends);
+        this.bindIndex(s.atom, s.index, ends);
+        break;
       case "accumulate":
-        return this.fail("an accumulate statement is left; lowering should have expanded it");
+        this.fail("an accumulate statement is left; lowering should have expanded it");
     }
   }
 
