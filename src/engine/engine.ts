@@ -5,12 +5,17 @@ import { type BufferNode, bufferNode, type Node, type Shape, sizeOf } from "../g
 import { normalise } from "../graph/normalise.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
 import { getConfig } from "./config.js";
-import { defaultDevice, defaultDeviceNow, getDevice } from "./devices.js";
+import { defaultDevice as currentDevice, defaultDeviceNow, getDevice } from "./devices.js";
 import { dimValue, type Plan, planFor } from "./plan.js";
 import { runProfiled } from "./profile.js";
 import { Storage } from "./storage.js";
 
 export { availableDevices, type DeviceInfo, getDevice, registerDevice, setDefaultDevice } from "./devices.js";
+
+/** The name of the device that work goes to unless it names another. */
+export async function defaultDevice(): Promise<string> {
+  return (await currentDevice()).name;
+}
 
 export interface RealizeOptions {
   /** Name of the device; else the default. */
@@ -50,7 +55,7 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
     const device =
       options.device !== undefined
         ? await getDevice(options.device)
-        : (defaultDeviceNow() ?? (await defaultDevice()));
+        : (defaultDeviceNow() ?? (await currentDevice()));
     const graph = normalise(pending);
     const cached = planFor(graph, device);
     const plan = cached instanceof Promise ? await cached : cached;

@@ -1,0 +1,11 @@
+// brisc: lazy tensors that become fused, scheduled kernels.
+
+export {
+  availableDevices,
+  type DeviceInfo,
+  defaultDevice,
+  type RealizeOptions,
+  setDefaultDevice,
+} from "./engine/engine.js";
+export { TensorError } from "./tensor/core.js";
+export { Tensor } from "./tensor/tensor.js";

@@ -1,0 +1,409 @@
+// Operations on elements: arithmetic, comparison, logic, functions of one argument, choice, conversion.
+
+import { bitcastNode, binary, castNode, type Node, type Shape, unary, where } from "../graph/node.js";
+import { DEFAULT_FLOAT, promote, promoteScalar, dtypeOfScalar } from "../graph/promote.js";
+import { type DType, isFloat, isUnsigned, kindOf } from "../scalar/dtype.js";
+import type { BinaryOp, UnaryOp } from "../scalar/ops.js";
+import { broadcastNode, broadcastShapes, type Operand, scalarNode, TensorCore, TensorError } from "./core.js";
+import type { Tensor } from "./tensor.js";
+
+const describe = (x: TensorCore): string => x.toString();
+
+export abstract class Elementwise extends TensorCore {
+  // --- how operands meet -------------------------------------------------------------------------------------------
+
+  /** Both operands in one dtype and shape. */
+  private meet(other: Operand, operation: string, force?: (dtype: DType) => DType): [Node, Node] {
+    const x = this.node;
+    if (!(other instanceof TensorCore)) {
+      let dtype = promoteScalar(x.dtype, other);
+      if (force !== undefined) dtype = force(dtype);
+      return [castNode(x, dtype), scalarNode(other, dtype, x.shape)];
+    }
+    const y = other.node;
+    const shape = broadcastShapes(x.shape, y.shape);
+    if (shape === undefined) {
+      throw new TensorError(
+        `${operation}: shapes of ${describe(this)} and ${describe(other)} do not broadcast`,
+      );
+    }
+    let dtype = promote(x.dtype, y.dtype);
+    if (force !== undefined) dtype = force(dtype);
+    return [broadcastNode(castNode(x, dtype), shape), broadcastNode(castNode(y, dtype), shape)];
+  }
+
+  protected binary(op: BinaryOp, other: Operand, force?: (dtype: DType) => DType): Tensor {
+    const [x, y] = this.meet(other, op, force);
+    return this.wrap(binary(op, x, y));
+  }
+
+  /** With the operands exchanged: number (op) this. */
+  private reversed(op: BinaryOp, other: Operand, force?: (dtype: DType) => DType): Tensor {
+    const [x, y] = this.meet(other, op, force);
+    return this.wrap(binary(op, y, x));
+  }
+
+  protected unary(op: UnaryOp): Tensor {
+    return this.wrap(unary(op, this.node));
+  }
+
+  /** A float function; integers are converted to the default float first. */
+  protected float(op: UnaryOp): Tensor {
+    return this.wrap(unary(op, castNode(this.node, isFloat(this.dtype) ? this.dtype : DEFAULT_FLOAT)));
+  }
+
+  private get self(): Tensor {
+    return this as unknown as Tensor;
+  }
+
+  // --- conversion --------------------------------------------------------------------------------------------------
+
+  /**
+   * Values in another dtype: floats truncate towards zero and saturate when they become integers (NaN gives 0),
+   * integers wrap, anything but zero is true.
+   */
+  cast(dtype: DType): Tensor {
+    return dtype === this.dtype ? this.self : this.wrap(castNode(this.node, dtype));
+  }
+
+  /** The same bits in another dtype; the last axis changes size where the item size does. */
+  bitcast(dtype: DType): Tensor {
+    return dtype === this.dtype ? this.self : this.wrap(bitcastNode(this.node, dtype));
+  }
+
+  float32(): Tensor {
+    return this.cast("float32");
+  }
+  half(): Tensor {
+    return this.cast("float16");
+  }
+  int(): Tensor {
+    return this.cast("int32");
+  }
+  long(): Tensor {
+    return this.cast("int64");
+  }
+  bool(): Tensor {
+    return this.cast("bool");
+  }
+
+  // --- arithmetic --------------------------------------------------------------------------------------------------
+
+  /** this + other. Shapes broadcast, dtypes promote. */
+  add(other: Operand): Tensor {
+    return this.binary("add", other);
+  }
+  /** this - other. */
+  sub(other: Operand): Tensor {
+    return this.binary("sub", other, notBool("sub"));
+  }
+  /** other - this. */
+  rsub(other: Operand): Tensor {
+    return this.reversed("sub", other, notBool("rsub"));
+  }
+  /** this * other. */
+  mul(other: Operand): Tensor {
+    return this.binary("mul", other);
+  }
+  /** this / other, in floats. */
+  div(other: Operand): Tensor {
+    return this.binary("div", other, toFloat);
+  }
+  /** other / this, in floats. */
+  rdiv(other: Operand): Tensor {
+    return this.reversed("div", other, toFloat);
+  }
+  /** floor(this / other); x // 0 is 0 on integers. */
+  idiv(other: Operand): Tensor {
+    return this.binary("idiv", other, notBool("idiv"));
+  }
+  /** The remainder of idiv: it has the divisor's sign; x % 0 is 0 on integers. */
+  mod(other: Operand): Tensor {
+    return this.binary("mod", other, notBool("mod"));
+  }
+  /** As mod, under PyTorch's name. */
+  remainder(other: Operand): Tensor {
+    return this.mod(other);
+  }
+  /** The remainder of division towards zero: it has the dividend's sign. */
+  fmod(other: Operand): Tensor {
+    const size = this.abs().mod(other instanceof TensorCore ? (other as Tensor).abs() : absolute(other));
+    return this.lt(0).where(size.neg(), size);
+  }
+  /** this ^ exponent. */
+  pow(exponent: Operand): Tensor {
+    if (exponent === 2) return this.mul(this.self);
+    if (exponent === 1) return this.self;
+    if (exponent === 3 && isFloat(this.dtype)) return this.mul(this.self).mul(this.self);
+    if (exponent === 0.5) return this.sqrt();
+    if (exponent === -1) return this.reciprocal();
+    const whole = !isFloat(this.dtype) && (typeof exponent === "number" || typeof exponent === "bigint");
+    if (whole && Number.isInteger(Number(exponent)) && Number(exponent) >= 0)
+      return this.integerPower(Number(exponent));
+    return this.binary("pow", exponent, toFloat);
+  }
+  private integerPower(exponent: number): Tensor {
+    let result = this.mul(0).add(1);
+    let square = this.self;
+    for (let rest = exponent; rest > 0; rest = Math.floor(rest / 2)) {
+      if (rest % 2 === 1) result = result.mul(square);
+      if (rest > 1) square = square.mul(square);
+    }
+    return result;
+  }
+  /** The larger of two; NaN if either is. */
+  maximum(other: Operand): Tensor {
+    return this.binary("max", other);
+  }
+  /** The smaller of two; NaN if either is. */
+  minimum(other: Operand): Tensor {
+    return this.binary("min", other);
+  }
+  /** this + weight * (end - this). */
+  lerp(end: Tensor, weight: Operand): Tensor {
+    return this.add(end.sub(this.self).mul(weight));
+  }
+  /** Limits values to [min, max]; either may be left out. NaN stays. */
+  clamp(min?: Operand, max?: Operand): Tensor {
+    if (min === undefined && max === undefined) throw new TensorError("clamp: needs min, max or both");
+    let result = this.self;
+    if (min !== undefined) result = within(result, min, "lt");
+    if (max !== undefined) result = within(result, max, "gt");
+    return result;
+  }
+  neg(): Tensor {
+    return this.unary("neg");
+  }
+  abs(): Tensor {
+    return isUnsigned(this.dtype) || kindOf(this.dtype) === "bool" ? this.self : this.unary("abs");
+  }
+  /** -1, 0 or 1; NaN stays NaN. */
+  sign(): Tensor {
+    const zero = this.mul(0);
+    return this.eq(0).where(zero, this.gt(0).cast(this.dtype).sub(this.lt(0).cast(this.dtype)).add(zero));
+  }
+  square(): Tensor {
+    return this.mul(this.self);
+  }
+  /** 1 / this. */
+  reciprocal(): Tensor {
+    return this.float("reciprocal");
+  }
+  sqrt(): Tensor {
+    return this.float("sqrt");
+  }
+  /** 1 / sqrt(this). */
+  rsqrt(): Tensor {
+    return this.float("sqrt").reciprocal();
+  }
+
+  // --- functions ---------------------------------------------------------------------------------------------------
+
+  exp(): Tensor {
+    return this.float("exp");
+  }
+  exp2(): Tensor {
+    return this.float("exp2");
+  }
+  /** exp(this) - 1, exact near 0: tanh(x/2) * (exp(x) + 1). */
+  expm1(): Tensor {
+    const x = this.toFloats();
+    const near = x.mul(0.5).tanh().mul(x.exp().add(1));
+    return x.abs().lt(0.5).where(near, x.exp().sub(1));
+  }
+  /** Natural logarithm. */
+  log(): Tensor {
+    return this.float("log");
+  }
+  log2(): Tensor {
+    return this.float("log2");
+  }
+  log10(): Tensor {
+    return this.float("log").mul(Math.LOG10E);
+  }
+  /** log(1 + this), exact near 0 (W. Kahan's correction by the rounding error of 1 + x). */
+  log1p(): Tensor {
+    const x = this.toFloats();
+    const y = x.add(1);
+    const corrected = y.log().mul(x.div(y.sub(1)));
+    return y.eq(1).where(x, y.isinf().where(y, corrected));
+  }
+  sin(): Tensor {
+    return this.float("sin");
+  }
+  cos(): Tensor {
+    return this.float("cos");
+  }
+  tan(): Tensor {
+    return this.sin().div(this.cos());
+  }
+  tanh(): Tensor {
+    return this.float("tanh");
+  }
+  sinh(): Tensor {
+    const x = this.toFloats();
+    return x.exp().sub(x.neg().exp()).mul(0.5);
+  }
+  cosh(): Tensor {
+    const x = this.toFloats();
+    return x.exp().add(x.neg().exp()).mul(0.5);
+  }
+  /** Gauss error function. */
+  erf(): Tensor {
+    return this.float("erf");
+  }
+  floor(): Tensor {
+    return isFloat(this.dtype) ? this.unary("floor") : this.self;
+  }
+  ceil(): Tensor {
+    return isFloat(this.dtype) ? this.neg().floor().neg() : this.self;
+  }
+  /** Towards zero. */
+  trunc(): Tensor {
+    return isFloat(this.dtype) ? this.unary("trunc") : this.self;
+  }
+  /** To the nearest integer, ties to even. */
+  round(): Tensor {
+    return isFloat(this.dtype) ? this.unary("round") : this.self;
+  }
+  /** The part after the point, with the sign of the value. */
+  frac(): Tensor {
+    return this.sub(this.trunc());
+  }
+
+  /** This in a float dtype: its own, or the default. */
+  protected toFloats(): Tensor {
+    return isFloat(this.dtype) ? this.self : this.cast(DEFAULT_FLOAT);
+  }
+
+  // --- comparison --------------------------------------------------------------------------------------------------
+
+  lt(other: Operand): Tensor {
+    return this.binary("lt", other);
+  }
+  le(other: Operand): Tensor {
+    return this.binary("le", other);
+  }
+  gt(other: Operand): Tensor {
+    return this.reversed("lt", other);
+  }
+  ge(other: Operand): Tensor {
+    return this.reversed("le", other);
+  }
+  eq(other: Operand): Tensor {
+    return this.binary("eq", other);
+  }
+  ne(other: Operand): Tensor {
+    return this.binary("ne", other);
+  }
+
+  /** True where the bits are those of a NaN. */
+  isnan(): Tensor {
+    return isFloat(this.dtype) ? this.ne(this.self) : this.falses();
+  }
+  isinf(): Tensor {
+    return isFloat(this.dtype) ? this.abs().eq(Number.POSITIVE_INFINITY) : this.falses();
+  }
+  isfinite(): Tensor {
+    return isFloat(this.dtype) ? this.abs().lt(Number.POSITIVE_INFINITY) : this.falses().logicalNot();
+  }
+  private falses(): Tensor {
+    return this.wrap(scalarNode(false, "bool", this.shape));
+  }
+
+  // --- logic and bits ----------------------------------------------------------------------------------------------
+
+  logicalNot(): Tensor {
+    return this.bool().unary("not");
+  }
+  logicalAnd(other: Operand): Tensor {
+    return this.bool().binary("and", truth(other));
+  }
+  logicalOr(other: Operand): Tensor {
+    return this.bool().binary("or", truth(other));
+  }
+  logicalXor(other: Operand): Tensor {
+    return this.bool().binary("xor", truth(other));
+  }
+  bitwiseNot(): Tensor {
+    return this.unary("not");
+  }
+  bitwiseAnd(other: Operand): Tensor {
+    return this.binary("and", other);
+  }
+  bitwiseOr(other: Operand): Tensor {
+    return this.binary("or", other);
+  }
+  bitwiseXor(other: Operand): Tensor {
+    return this.binary("xor", other);
+  }
+  /** 0 if the amount is negative or at least the width. */
+  shl(amount: Operand): Tensor {
+    return this.binary("shl", amount);
+  }
+  /** Arithmetic on signed integers, logical on unsigned ones. */
+  shr(amount: Operand): Tensor {
+    return this.binary("shr", amount);
+  }
+
+  // --- choice ------------------------------------------------------------------------------------------------------
+
+  /** Where this (bool) holds x, else y; all three broadcast. */
+  where(x: Operand, y: Operand): Tensor {
+    if (this.dtype !== "bool")
+      throw new TensorError(`where: the condition must be bool, got ${describe(this)}`);
+    const [dtype, shape] = choiceOf(this.shape, x, y);
+    const operand = (value: Operand): Node =>
+      value instanceof TensorCore
+        ? broadcastNode(castNode(value.node, dtype), shape)
+        : scalarNode(value, dtype, shape);
+    return this.wrap(where(broadcastNode(this.node, shape), operand(x), operand(y)));
+  }
+
+  /** `value` where the mask (bool) holds, else this. */
+  maskedFill(mask: Tensor, value: Operand): Tensor {
+    if (mask.dtype !== "bool")
+      throw new TensorError(`maskedFill: the mask must be bool, got ${describe(mask)}`);
+    const fill = value instanceof TensorCore ? (value as Tensor).cast(this.dtype) : value;
+    return mask.where(fill, this.self).cast(this.dtype);
+  }
+}
+
+function choiceOf(condition: Shape, x: Operand, y: Operand): [DType, Shape] {
+  let dtype: DType | undefined;
+  let shape: Shape | undefined = condition;
+  for (const value of [x, y]) {
+    if (!(value instanceof TensorCore)) continue;
+    dtype = dtype === undefined ? value.dtype : promote(dtype, value.dtype);
+    shape = shape && broadcastShapes(shape, value.shape);
+  }
+  for (const value of [x, y]) {
+    if (value instanceof TensorCore) continue;
+    dtype = dtype === undefined ? dtypeOfScalar(value) : promoteScalar(dtype, value);
+  }
+  if (shape === undefined) {
+    throw new TensorError(`where: shapes of the condition [${condition}], ${x} and ${y} do not broadcast`);
+  }
+  return [dtype!, shape];
+}
+
+/** Keeps x, and so its gradient, at the bound itself; takes the bound beyond. */
+function within(x: Tensor, bound: Operand, beyond: "lt" | "gt"): Tensor {
+  return x[beyond](bound).where(bound, x);
+}
+
+const absolute = (value: number | bigint | boolean): number | bigint =>
+  typeof value === "bigint" ? (value < 0n ? -value : value) : Math.abs(Number(value));
+
+const truth = (value: Operand): Operand =>
+  value instanceof TensorCore ? (value as Tensor).bool() : Boolean(value);
+
+const toFloat = (dtype: DType): DType => (isFloat(dtype) ? dtype : DEFAULT_FLOAT);
+
+const notBool =
+  (operation: string) =>
+  (dtype: DType): DType => {
+    if (dtype === "bool")
+      throw new TensorError(`${operation}: bool tensors have no ${operation}; cast them first`);
+    return dtype;
+  };

@@ -1,0 +1,64 @@
+// What tensors share: a storage holds the current value of some elements as a node. Assigning gives it a new value;
+// nodes built before keep the old one. Tensors are views of storages, so that all views see an assignment.
+
+import type { Node } from "../graph/node.js";
+
+export class TensorStorage {
+  /** Counts assignments. */
+  version = 0;
+
+  constructor(private node: Node) {}
+
+  /** The value now. */
+  get current(): Node {
+    tracker?.read(this, this.node);
+    return this.node;
+  }
+
+  /** The value now, unseen by a tracker. */
+  peek(): Node {
+    return this.node;
+  }
+
+  /** Gives the storage another value. */
+  replace(node: Node): void {
+    const before = this.node;
+    const { version } = this;
+    recordUndo(() => {
+      this.node = before;
+      this.version = version;
+    });
+    tracker?.assigned(this, before);
+    this.node = node;
+    this.version++;
+  }
+
+  /** Gives the storage the value it would have had, had a captured step been built. */
+  advance(node: Node): void {
+    this.node = node;
+    this.version++;
+  }
+}
+
+/** Watches what a piece of user code reads and writes, so that it can be captured (see jit.ts). */
+export interface StorageTracker {
+  read(storage: TensorStorage, node: Node): void;
+  assigned(storage: TensorStorage, before: Node): void;
+  /** How to take a change back, in case the code is run again. */
+  undo(restore: () => void): void;
+}
+
+let tracker: StorageTracker | undefined;
+
+export function setStorageTracker(next: StorageTracker | undefined): StorageTracker | undefined {
+  const before = tracker;
+  tracker = next;
+  return before;
+}
+
+export const isTracked = (): boolean => tracker !== undefined;
+
+/** To be called before any change of state that tensors carry, with the way to take it back. */
+export function recordUndo(restore: () => void): void {
+  tracker?.undo(restore);
+}

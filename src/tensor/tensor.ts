@@ -1,0 +1,193 @@
+// Tensor, the last of the family classes: how tensors come into being.
+
+import { storeBytes } from "../engine/engine.js";
+import { constNode, iota, type Node, type Shape, sizeOf } from "../graph/node.js";
+import { DEFAULT_FLOAT } from "../graph/promote.js";
+import { realizeNodes, type RealizeOptions } from "../engine/engine.js";
+import { encodeElements, toScalar } from "../scalar/convert.js";
+import { type DType, type Scalar } from "../scalar/dtype.js";
+import { broadcastNode, broadcastShapes, type NestedArray, TensorError, type TypedArray } from "./core.js";
+import { Reduction } from "./reduction.js";
+import { TensorStorage } from "./storage.js";
+
+export interface TensorOptions {
+  readonly dtype?: DType;
+}
+
+const ARRAY_DTYPES: readonly (readonly [string, DType])[] = [
+  ["Int8Array", "int8"],
+  ["Int16Array", "int16"],
+  ["Int32Array", "int32"],
+  ["BigInt64Array", "int64"],
+  ["Uint8Array", "uint8"],
+  ["Uint8ClampedArray", "uint8"],
+  ["Uint16Array", "uint16"],
+  ["Uint32Array", "uint32"],
+  ["BigUint64Array", "uint64"],
+  ["Float32Array", "float32"],
+  ["Float64Array", "float64"],
+];
+
+/** An n-dimensional array, computed when it is read. */
+export class Tensor extends Reduction {
+  /** @internal A tensor of its own with this value. */
+  static ofNode(node: Node): Tensor {
+    return new Tensor(new TensorStorage(node));
+  }
+
+  /**
+   * A tensor of values: a number, nested arrays (the shape is theirs), or a typed array (with `shape`). Numbers become
+   * float32, bigints int64, booleans bool, typed arrays the dtype of their name, unless `dtype` says otherwise.
+   *
+   * @example Tensor.from([[1, 2], [3, 4]]).sum(0)
+   */
+  static from(
+    values: NestedArray | TypedArray,
+    { dtype, shape }: TensorOptions & { readonly shape?: Shape } = {},
+  ): Tensor {
+    if (ArrayBuffer.isView(values)) return fromTypedArray(values as TypedArray, dtype, shape);
+    const { flat, found } = flattenNested(values as NestedArray);
+    const kind = dtype ?? dtypeOfValues(flat);
+    const bytes = encodeElements(
+      flat.map((x) => toScalar(x, kind)),
+      kind,
+    );
+    return Tensor.ofNode(storeBytes(bytes, kind, shape ?? found));
+  }
+
+  /** All elements the same; takes no memory until it must. */
+  static full(shape: Shape, value: Scalar, { dtype }: TensorOptions = {}): Tensor {
+    const kind = dtype ?? dtypeOfValues([value]);
+    return Tensor.ofNode(constNode(toScalar(value, kind), kind, shape));
+  }
+  static zeros(shape: Shape, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
+    return Tensor.full(shape, 0, { dtype });
+  }
+  static ones(shape: Shape, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
+    return Tensor.full(shape, 1, { dtype });
+  }
+  /** start, start + step, ... below stop. Whole numbers give int32, others float32. */
+  static arange(start: number, stop?: number, step = 1, { dtype }: TensorOptions = {}): Tensor {
+    const [from, to] = stop === undefined ? [0, start] : [start, stop];
+    if (step === 0) throw new TensorError("arange: step must not be 0");
+    const whole = [from, to, step].every(Number.isInteger);
+    const kind = dtype ?? (whole ? "int32" : DEFAULT_FLOAT);
+    const count = Math.max(0, Math.ceil((to - from) / step));
+    if (count === 0) return Tensor.zeros([0], { dtype: kind });
+    return Tensor.ofNode(iota([count], 0, "int32"))
+      .cast(whole ? "int32" : "float64")
+      .mul(step)
+      .add(from)
+      .cast(kind);
+  }
+  /** `count` values from start to stop, both included. */
+  static linspace(
+    start: number,
+    stop: number,
+    count: number,
+    { dtype = DEFAULT_FLOAT }: TensorOptions = {},
+  ): Tensor {
+    if (count < 2) return Tensor.full([count], start, { dtype });
+    const steps = Tensor.ofNode(iota([count], 0, "int32")).cast("float64");
+    return steps
+      .mul((stop - start) / (count - 1))
+      .add(start)
+      .cast(dtype);
+  }
+  /** Ones on the diagonal. */
+  static eye(rows: number, columns = rows, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
+    const shape = [rows, columns];
+    return Tensor.ofNode(iota(shape, 0))
+      .eq(Tensor.ofNode(iota(shape, 1)))
+      .cast(dtype);
+  }
+
+  /** Tensors one after the other along an axis. Dtypes promote. */
+  static concat(tensors: readonly Tensor[], axis = 0): Tensor {
+    const [first, ...others] = tensors;
+    if (first === undefined) throw new TensorError("concat: needs at least one tensor");
+    return first.cat(axis, ...others);
+  }
+  static cat(tensors: readonly Tensor[], axis = 0): Tensor {
+    return Tensor.concat(tensors, axis);
+  }
+  /** Tensors of one shape side by side along a new axis. */
+  static stack(tensors: readonly Tensor[], axis = 0): Tensor {
+    return Tensor.concat(
+      tensors.map((x) => x.unsqueeze(axis)),
+      axis,
+    );
+  }
+  /** condition ? x : y, element by element; numbers may stand for tensors. */
+  static where(condition: Tensor, x: Tensor | number, y: Tensor | number): Tensor {
+    return condition.where(x, y);
+  }
+  /** The tensors repeated to the shape they broadcast to. */
+  static broadcast(tensors: readonly Tensor[]): Tensor[] {
+    const shape = tensors.reduce<Shape | undefined>((s, x) => s && broadcastShapes(s, x.shape), []);
+    if (shape === undefined)
+      throw new TensorError(`broadcast: shapes of ${tensors.join(", ")} do not broadcast`);
+    return tensors.map((x) => Tensor.ofNode(broadcastNode(x.node, shape)));
+  }
+
+  /** Computes several tensors together: what they share is computed once. */
+  static async realize(tensors: readonly Tensor[], options?: RealizeOptions): Promise<void> {
+    await realizeNodes(
+      tensors.map((x) => x.node),
+      options,
+    );
+  }
+
+  /** Elements in all; as size. */
+  get numel(): number {
+    return this.size;
+  }
+
+  zerosLike(): Tensor {
+    return Tensor.zeros(this.shape, { dtype: this.dtype });
+  }
+  onesLike(): Tensor {
+    return Tensor.ones(this.shape, { dtype: this.dtype });
+  }
+  fullLike(value: Scalar): Tensor {
+    return Tensor.full(this.shape, value, { dtype: this.dtype });
+  }
+}
+
+function fromTypedArray(
+  values: TypedArray,
+  dtype: DType | undefined,
+  shape: Shape = [values.length],
+): Tensor {
+  const kind = ARRAY_DTYPES.find(([name]) => name === values.constructor.name)?.[1];
+  if (kind === undefined) throw new TensorError(`from: ${values.constructor.name} is no array of elements`);
+  if (sizeOf(shape) !== values.length) {
+    throw new TensorError(`from: shape [${shape.join(", ")}] does not hold ${values.length} elements`);
+  }
+  // A copy: the caller may go on writing to the array.
+  const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();
+  const tensor = Tensor.ofNode(storeBytes(bytes, kind, shape));
+  return dtype === undefined ? tensor : tensor.cast(dtype);
+}
+
+function dtypeOfValues(values: readonly Scalar[]): DType {
+  if (values.length > 0 && values.every((x) => typeof x === "boolean")) return "bool";
+  if (values.length > 0 && values.every((x) => typeof x === "bigint")) return "int64";
+  return DEFAULT_FLOAT;
+}
+
+function flattenNested(values: NestedArray): { flat: Scalar[]; found: number[] } {
+  const found: number[] = [];
+  let level: readonly NestedArray[] = [values];
+  while (level.length > 0 && Array.isArray(level[0])) {
+    const { length } = level[0] as readonly NestedArray[];
+    if (level.some((x) => !Array.isArray(x) || x.length !== length)) {
+      throw new TensorError(`from: rows of axis ${found.length} differ in length`);
+    }
+    found.push(length);
+    level = (level as readonly (readonly NestedArray[])[]).flat();
+  }
+  if (level.some((x) => Array.isArray(x)))
+    throw new TensorError(`from: rows of axis ${found.length} differ in depth`);
+  return { flat: level as readonly Scalar[] as Scalar[], found };
+}
