@@ -1,0 +1,84 @@
+// Forward values and gradients against PyTorch, on every device.
+
+import { describe, expect, it } from "vitest";
+import { readNode, storeBytes } from "../../src/engine/engine.js";
+import { availableDevices, Tensor } from "../../src/index.js";
+import { isFloat } from "../../src/scalar/dtype.js";
+import { OPERATIONS } from "../fixtures/cases.js";
+import { cotangentOf, difference, type FixtureCase, type FixtureTensor, readFixtures } from "./compare.js";
+
+/** Cases that a device skips, by the beginning of their name, and why. */
+const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {};
+
+function skipReason(device: string, name: string): string | undefined {
+  return Object.entries(SKIPPED[device] ?? {}).find(([beginning]) => name.startsWith(beginning))?.[1];
+}
+
+const asTensor = ({ dtype, shape, bytes }: FixtureTensor): Tensor =>
+  Tensor.ofNode(storeBytes(bytes, dtype, shape));
+
+/** JSON has no infinities. */
+const asArgument = (value: unknown): unknown => (value === "-inf" ? Number.NEGATIVE_INFINITY : value);
+
+async function call(fixture: FixtureCase, inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
+  const args = fixture.args.map(asArgument);
+  const operation = OPERATIONS[fixture.call];
+  let result: unknown;
+  if (operation !== undefined) result = await operation(inputs, args);
+  else {
+    const [first, ...rest] = inputs;
+    const method = (first as unknown as Record<string, unknown>)[fixture.call];
+    if (typeof method !== "function") throw new Error(`Tensor has no method ${fixture.call}`);
+    result = method.apply(first, [...rest, ...args]);
+  }
+  return result instanceof Tensor ? [result] : (result as readonly Tensor[]);
+}
+
+/** The sum that the fixtures take gradients of: every floating element times its cotangent. */
+function contract(tensors: readonly Tensor[]): Tensor {
+  const terms = tensors
+    .filter((x) => isFloat(x.dtype))
+    .map((x) => x.mul(Tensor.from(cotangentOf(x.size), { dtype: x.dtype }).reshape(x.shape)).sum());
+  return terms.reduce((sum, term) => sum.add(term));
+}
+
+async function check(
+  what: string,
+  actual: Tensor,
+  expected: FixtureTensor,
+  fixture: FixtureCase,
+  device: string,
+) {
+  expect({ what, dtype: actual.dtype, shape: actual.shape }).toEqual({
+    what,
+    dtype: expected.dtype,
+    shape: expected.shape,
+  });
+  const bytes = await readNode(actual.node, { device });
+  const found = difference(bytes, expected, fixture.tolerance);
+  if (found !== undefined) throw new Error(`${what}: ${found}`);
+}
+
+async function run(fixture: FixtureCase, device: string): Promise<void> {
+  const inputs = fixture.inputs.map(asTensor);
+  const outputs = await call(fixture, inputs);
+  expect(outputs.length).toBe(fixture.outputs.length);
+  const checks = outputs.map((x, i) => ["output", i, x, fixture.outputs[i]] as const);
+  await Tensor.realize(
+    checks.map(([, , x]) => x),
+    { device },
+  );
+  for (const [what, i, x, expected] of checks) await check(`${what} ${i}`, x, expected, fixture, device);
+}
+
+const fixtures = readFixtures();
+for (const { name: device, available, reason } of await availableDevices()) {
+  describe.skipIf(!available)(`${device}${available ? "" : ` (not available: ${reason})`}`, () => {
+    for (const fixture of fixtures) {
+      const skip = skipReason(device, fixture.name);
+      const title = skip === undefined ? fixture.name : `${fixture.name} (skipped: ${skip})`;
+      it.skipIf(skip !== undefined)(title, () => run(fixture, device));
+    }
+  });
+}
+void contract;
