@@ -1,7 +1,7 @@
 // Realising: turns lazy nodes into elements in device memory. The tensor layer stands on these few functions.
 
 import type { Device, DeviceBuffer } from "../device/device.js";
-import { type BufferNode, bufferNode, type Node, type Shape, sizeOf } from "../graph/node.js";
+import { type BufferNode, bufferNode, type Node, type Shape, sameShape, sizeOf } from "../graph/node.js";
 import { normalise } from "../graph/normalise.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
 import { getConfig } from "./config.js";
@@ -64,8 +64,11 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
     const buffers = started instanceof Promise ? await started : started;
     pending.forEach((node, i) => {
       const output = plan.outputs[i];
-      if (output.kind === "leaf") node.storage = graph.leaves[output.leaf].storage;
-      else node.storage = outputStorage(plan, buffers, output.slot, node, options.variables ?? {});
+      if (output.kind === "leaf") {
+        const storage = graph.leaves[output.leaf].storage as Storage;
+        storage.shared = true;
+        node.storage = storage;
+      } else node.storage = outputStorage(plan, buffers, output.slot, node, options.variables ?? {});
       if (!node.differentiable) (node as { inputs: readonly Node[] }).inputs = [];
     });
     await relievePressure(device);
@@ -87,7 +90,7 @@ function outputStorage(
   if (storage === undefined) {
     storage = Storage.onDevice(plan.device, buffer, byteLength(node, variables), variables);
     shared.set(buffer, storage);
-  }
+  } else storage.shared = true;
   return storage;
 }
 
@@ -159,6 +162,88 @@ export function storeBytes(bytes: Uint8Array, dtype: DType, shape: Shape): Buffe
 /** Gives a node's memory back now. */
 export function disposeStorage(node: Node): void {
   (node.storage as Storage | undefined)?.dispose();
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Captured steps
+
+/** A leaf of a captured graph: a node with storage (maybe a stand-in's) that a replay may exchange. */
+export interface CapturedLeaf {
+  readonly node: Node;
+}
+
+export interface Capture {
+  readonly plan: Plan;
+  readonly leaves: readonly CapturedLeaf[];
+  readonly roots: readonly Node[];
+  /** True if a node can take the place of leaf i. */
+  fits(i: number, node: Node): boolean;
+}
+
+/** True if two nodes are the same elements of the same dtype and shape. */
+export const sameStorage = (a: Node, b: Node): boolean =>
+  a === b ||
+  (a.storage !== undefined && a.storage === b.storage && a.dtype === b.dtype && sameShape(a.shape, b.shape));
+
+/** Compiles a graph whose leaves will be given at each replay. */
+export async function captureNodes(roots: readonly Node[], deviceName?: string): Promise<Capture> {
+  const device =
+    deviceName !== undefined ? await getDevice(deviceName) : (defaultDeviceNow() ?? (await currentDevice()));
+  return exclusively(async () => {
+    const graph = normalise(roots);
+    const plan = await planFor(graph, device);
+    const { leaves } = graph;
+    // What is kept of a root is its shape and dtype, not what it was computed from.
+    const kept = roots.map(({ dtype, shape }) => bufferNode(dtype, shape));
+    return {
+      plan,
+      leaves: leaves.map((node) => ({ node })),
+      roots: kept,
+      fits: (i, node) => node.dtype === leaves[i].dtype && sameShape(node.shape, leaves[i].shape),
+    };
+  });
+}
+
+/**
+ * Runs a captured graph on these leaves; gives a node for each root. `replaced` are nodes whose values the caller is
+ * about to drop: the memory of those that nothing else was built on is used again.
+ */
+export async function replay(
+  { plan, roots }: Capture,
+  leaves: readonly Node[],
+  variables: Readonly<Record<string, number>>,
+  replaced: readonly Node[],
+): Promise<Node[]> {
+  while (tail !== undefined) await tail;
+  const buffers = leafBuffersNow(leaves, plan.device) ?? (await leafBuffers(leaves, plan.device));
+  const started = runPlan(plan, buffers, variables);
+  const all = started instanceof Promise ? await started : started;
+  const values = roots.map((root, i): Node => {
+    const output = plan.outputs[i];
+    const node = bufferNode(root.dtype, root.shape);
+    if (output.kind === "leaf") {
+      const storage = leaves[output.leaf].storage as Storage;
+      storage.shared = true;
+      node.storage = storage;
+    } else node.storage = outputStorage(plan, all, output.slot, node, variables);
+    return node;
+  });
+  for (const node of replaced) {
+    const storage = node.storage as Storage | undefined;
+    if (storage !== undefined && node.readers === 0 && !storage.shared) storage.dispose();
+  }
+  await relievePressure(plan.device);
+  return values;
+}
+
+function leafBuffersNow(leaves: readonly Node[], device: Device): DeviceBuffer[] | undefined {
+  const buffers: DeviceBuffer[] = [];
+  for (const leaf of leaves) {
+    const buffer = (leaf.storage as Storage).bufferNow(device);
+    if (buffer === undefined) return undefined;
+    buffers.push(buffer);
+  }
+  return buffers;
 }
 
 // Finalisers of dropped tensors run only between macrotasks, and the collector does not see device memory: a loop

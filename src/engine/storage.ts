@@ -7,6 +7,8 @@ export class Storage implements NodeStorage {
   private buffers = new Map<Device, DeviceBuffer>();
   private host: Uint8Array | undefined;
   private disposed = false;
+  /** Several nodes have these elements: none may give the memory back for the others. */
+  shared = false;
 
   private constructor(
     readonly bytes: number,

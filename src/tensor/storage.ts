@@ -3,11 +3,21 @@
 
 import type { Node } from "../graph/node.js";
 
+let nextSerial = 1;
+
+/** The serial number that the next storage gets. */
+export const upcomingSerial = (): number => nextSerial;
+
 export class TensorStorage {
   /** Counts assignments. */
   version = 0;
+  /** Increases from storage to storage. */
+  readonly serial = nextSerial++;
 
-  constructor(private node: Node) {}
+  constructor(private node: Node) {
+    // Whoever else has the node must not give its memory back.
+    node.readers++;
+  }
 
   /** The value now. */
   get current(): Node {

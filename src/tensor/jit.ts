@@ -1,0 +1,327 @@
+// jit: captures what a function does to tensors as one command list and replays it without any graph work.
+//
+// The function is run once or twice while a tracker notes which storages it reads and assigns. Its result and the new
+// values of the assigned storages are compiled together; tensors it was passed, and the storages it read, become
+// parameters that are looked up again at every call. Nothing a tensor holds is frozen: weights, random state and
+// optimiser state are storages. What is not a tensor (numbers, strings, flags) is part of the key: a call with
+// another one captures anew.
+
+import {
+  type Capture,
+  captureNodes,
+  type CapturedLeaf,
+  readNode,
+  realizeNodes,
+  replay,
+  sameStorage,
+  storeBytes,
+} from "../engine/engine.js";
+import { bufferNode, type Node, printShape } from "../graph/node.js";
+import { TensorError } from "./core.js";
+import { setStorageTracker, type StorageTracker, type TensorStorage, upcomingSerial } from "./storage.js";
+import { Tensor } from "./tensor.js";
+import { Variable } from "./variable.js";
+
+export interface JitOptions {
+  /** Name of the device; else the default at each call. */
+  readonly device?: string;
+}
+
+type Result<R> = R extends Promise<unknown> ? never : R;
+
+/** What a call passes, taken apart. */
+interface Arguments {
+  readonly tensors: readonly Tensor[];
+  readonly variables: Readonly<Record<string, number>>;
+  /** Everything that a capture depends on: structure, shapes, dtypes, plain values. */
+  readonly key: string;
+}
+
+/** Where a leaf of a captured graph gets its elements at each call. */
+type Source =
+  | { readonly kind: "argument"; readonly place: number }
+  | { readonly kind: "storage"; readonly storage: TensorStorage }
+  | { readonly kind: "constant"; readonly node: Node };
+
+interface Captured {
+  readonly capture: Capture;
+  readonly sources: readonly Source[];
+  readonly assigned: readonly TensorStorage[];
+  readonly outputs: readonly Tensor[];
+  readonly result: unknown;
+}
+
+/** Storages read for the first time may themselves wait to be computed; after so many rounds something is wrong. */
+const MAX_ROUNDS = 4;
+
+/**
+ * A function that does what `fn` does, compiled. `fn` is run at the first call for each kind of arguments; later calls
+ * replay. It must not await. Its arguments and its result may hold tensors in arrays and plain objects.
+ *
+ * @example
+ * const step = jit((x: Tensor, y: Tensor) => { ...; optimiser.step(); return loss; });
+ * const loss = await step(x, y);
+ */
+export function jit<A extends readonly unknown[], R>(
+  fn: (...args: A) => Result<R>,
+  options: JitOptions = {},
+): (...args: A) => Promise<R> {
+  const captures = new Map<string, Captured>();
+  return async (...args: A): Promise<R> => {
+    const given = takeApart(args);
+    await realizeTensors(given.tensors, options);
+    const nodes = given.tensors.map((tensor) => tensor.node);
+    const key = `${given.key}|${sharing(nodes)}|${options.device ?? ""}`;
+    let captured = captures.get(key);
+    if (captured === undefined || !(await stillFits(captured, options))) {
+      captured = await captureCall(fn, args, nodes, given.variables, options);
+      captures.set(key, captured);
+    }
+    return (await run(captured, nodes, given.variables)) as R;
+  };
+}
+
+// --- arguments ---------------------------------------------------------------------------------------------------
+
+const isPlainObject = (x: unknown): x is Record<string, unknown> =>
+  typeof x === "object" && x !== null && Object.getPrototypeOf(x) === Object.prototype;
+
+const isBound = (x: unknown): x is { variable: Variable; value: number } =>
+  isPlainObject(x) && x.variable instanceof Variable;
+
+/** Rebuilds arrays and plain objects with other leaves. */
+function mapLeaves(x: unknown, change: (leaf: unknown) => unknown): unknown {
+  if (Array.isArray(x)) return x.map((item) => mapLeaves(item, change));
+  if (isPlainObject(x) && !isBound(x)) {
+    return Object.fromEntries(Object.entries(x).map(([name, item]) => [name, mapLeaves(item, change)]));
+  }
+  return change(x);
+}
+
+function takeApart(args: readonly unknown[]): Arguments {
+  const tensors: Tensor[] = [];
+  const variables: Record<string, number> = {};
+  const parts: string[] = [];
+  const shape = mapLeaves(args, (leaf) => {
+    if (leaf instanceof Tensor) {
+      tensors.push(leaf);
+      return `${leaf.dtype}${printShape(leaf.shape)}${leaf.requiresGrad ? "g" : ""}`;
+    }
+    if (isBound(leaf)) {
+      const { name } = leaf.variable;
+      if (variables[name] !== undefined && variables[name] !== leaf.value) {
+        throw new TensorError(
+          `jit: variable ${name} is given two values, ${variables[name]} and ${leaf.value}`,
+        );
+      }
+      variables[name] = leaf.value;
+      return `variable ${name}`;
+    }
+    if (typeof leaf === "function" || (typeof leaf === "object" && leaf !== null)) {
+      throw new TensorError(
+        `jit: arguments may be tensors, plain values, arrays and plain objects, not ${leaf}`,
+      );
+    }
+    return `${typeof leaf} ${Object.is(leaf, -0) ? "-0" : String(leaf)}`;
+  });
+  parts.push(JSON.stringify(shape));
+  return { tensors, variables, key: parts.join("|") };
+}
+
+/** Which arguments are the same elements: a capture for distinct ones does not serve for equal ones. */
+function sharing(nodes: readonly Node[]): string {
+  return nodes.map((node) => nodes.findIndex((other) => sameStorage(node, other))).join(",");
+}
+
+async function realizeTensors(tensors: readonly Tensor[], options: JitOptions): Promise<void> {
+  const nodes = tensors.map((tensor) => tensor.node);
+  if (nodes.some((node) => node.storage === undefined)) await realizeNodes(nodes, options);
+}
+
+// --- capture -----------------------------------------------------------------------------------------------------
+
+/** Notes what a function reads and assigns, and how to take it back. */
+class Recorder implements StorageTracker {
+  readonly reads = new Map<TensorStorage, Node>();
+  readonly assignments = new Set<TensorStorage>();
+  private readonly undos: (() => void)[] = [];
+
+  read(storage: TensorStorage, node: Node): void {
+    if (!this.reads.has(storage)) this.reads.set(storage, node);
+  }
+  assigned(storage: TensorStorage, before: Node): void {
+    if (!this.reads.has(storage)) this.reads.set(storage, before);
+    this.assignments.add(storage);
+  }
+  undo(restore: () => void): void {
+    this.undos.push(restore);
+  }
+  /** Takes all changes back, the last first. */
+  rollBack(): void {
+    for (const restore of this.undos.reverse()) restore();
+  }
+}
+
+async function captureCall<A extends readonly unknown[], R>(
+  fn: (...args: A) => Result<R>,
+  args: A,
+  nodes: readonly Node[],
+  variables: Readonly<Record<string, number>>,
+  options: JitOptions,
+): Promise<Captured> {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const start = upcomingSerial();
+    const { recorder, stand, result } = record(fn, args, nodes);
+    const isOld = (storage: TensorStorage): boolean => storage.serial < start;
+    const old = [...recorder.reads].filter(([storage]) => isOld(storage));
+    // State that was never computed (fresh weights, say) is computed first, or every call would do it again. State
+    // made by this very call (an optimiser's moments) is kept by whoever made it, and old at the next round.
+    const waiting = old.filter(([, node]) => node.storage === undefined);
+    const fresh = round > 0 ? [] : [...recorder.assignments].filter((storage) => !isOld(storage));
+    const twins = findTwins(old);
+    if (waiting.length > 0 || fresh.length > 0 || twins.length > 0) {
+      recorder.rollBack();
+      const pending = [...waiting.map(([, node]) => node), ...fresh.map((storage) => storage.peek())];
+      await realizeNodes(pending, { ...options, variables });
+      for (const twin of twins) await part(twin);
+      continue;
+    }
+    try {
+      return await finishCapture(recorder, stand, result, [...recorder.assignments].filter(isOld), options);
+    } catch (error) {
+      recorder.rollBack();
+      throw error;
+    }
+  }
+  throw new TensorError(
+    "jit: the function reads state from outside that is replaced by uncomputed values at each call",
+  );
+}
+
+/** Storages beyond the first that hold the same elements: a captured step must be able to tell them apart. */
+function findTwins(reads: readonly (readonly [TensorStorage, Node])[]): TensorStorage[] {
+  const seen = new Set<object>();
+  return reads.flatMap(([storage, node]) => {
+    if (node.storage === undefined) return [];
+    if (seen.has(node.storage)) return [storage];
+    seen.add(node.storage);
+    return [];
+  });
+}
+
+/** Gives a storage elements of its own. */
+async function part(storage: TensorStorage): Promise<void> {
+  const node = storage.peek();
+  storage.advance(storeBytes((await readNode(node)).slice(), node.dtype, node.shape));
+}
+
+interface Recording {
+  readonly recorder: Recorder;
+  /** Stand-ins for the arguments, with their places. */
+  readonly stand: ReadonlyMap<Node, number>;
+  readonly result: unknown;
+}
+
+function record<A extends readonly unknown[], R>(
+  fn: (...args: A) => Result<R>,
+  args: A,
+  nodes: readonly Node[],
+): Recording {
+  const recorder = new Recorder();
+  const stand = new Map<Node, number>();
+  const nodeAt: Node[] = [];
+  const standIns = mapLeaves(args, (leaf) => {
+    if (!(leaf instanceof Tensor)) return leaf;
+    const at = nodeAt.length;
+    const first = nodes.findIndex((other) => sameStorage(nodes[at], other));
+    const node = first < at ? nodeAt[first] : bufferNode(leaf.dtype, leaf.shape, { bytes: 0 });
+    nodeAt.push(node);
+    if (first === at) stand.set(node, at);
+    const tensor = Tensor.ofNode(node);
+    return leaf.requiresGrad ? tensor.requiresGrad_() : tensor;
+  }) as unknown as A;
+  const outer = setStorageTracker(recorder);
+  let result: unknown;
+  try {
+    result = fn(...standIns);
+  } catch (error) {
+    recorder.rollBack();
+    throw error;
+  } finally {
+    setStorageTracker(outer);
+  }
+  if (result instanceof Promise) {
+    recorder.rollBack();
+    throw new TensorError("jit: a captured function must not be async; read results outside of it");
+  }
+  return { recorder, stand, result };
+}
+
+async function finishCapture(
+  recorder: Recorder,
+  stand: ReadonlyMap<Node, number>,
+  result: unknown,
+  assigned: readonly TensorStorage[],
+  options: JitOptions,
+): Promise<Captured> {
+  const outputs: Tensor[] = [];
+  mapLeaves(result, (leaf) => {
+    if (leaf instanceof Tensor) outputs.push(leaf);
+    return leaf;
+  });
+  const roots = [...outputs.map((tensor) => tensor.node), ...assigned.map((storage) => storage.peek())];
+  const capture = await captureNodes(roots, options.device);
+  const storageOf = new Map<object, TensorStorage>();
+  for (const [storage, node] of recorder.reads) {
+    if (node.storage !== undefined && !stand.has(node)) storageOf.set(node.storage, storage);
+  }
+  const sources = capture.leaves.map((leaf: CapturedLeaf): Source => {
+    const argument = [...stand].find(([node]) => node.storage === leaf.node.storage);
+    if (argument !== undefined) return { kind: "argument", place: argument[1] };
+    const storage = storageOf.get(leaf.node.storage!);
+    if (storage !== undefined) return { kind: "storage", storage };
+    return { kind: "constant", node: leaf.node };
+  });
+  // The values are the replay's to give; until then the storages keep what they had.
+  recorder.rollBack();
+  return { capture, sources, assigned, outputs, result };
+}
+
+// --- replay ------------------------------------------------------------------------------------------------------
+
+/** State may have been replaced since, by values still to be computed or of another shape. */
+async function stillFits({ sources, capture }: Captured, options: JitOptions): Promise<boolean> {
+  const waiting: Node[] = [];
+  for (const [i, source] of sources.entries()) {
+    if (source.kind !== "storage") continue;
+    const node = source.storage.peek();
+    if (!capture.fits(i, node)) return false;
+    if (node.storage === undefined) waiting.push(node);
+  }
+  if (waiting.length > 0) await realizeNodes(waiting, options);
+  return true;
+}
+
+async function run(
+  captured: Captured,
+  nodes: readonly Node[],
+  variables: Readonly<Record<string, number>>,
+): Promise<unknown> {
+  const { capture, sources, assigned, outputs, result } = captured;
+  const leaves = sources.map((source): Node => {
+    if (source.kind === "argument") return nodes[source.place];
+    return source.kind === "storage" ? source.storage.peek() : source.node;
+  });
+  const values = await replay(
+    capture,
+    leaves,
+    variables,
+    assigned.map((storage) => storage.peek()),
+  );
+  const fresh = outputs.map((_, i) => Tensor.ofNode(values[i]));
+  assigned.forEach((storage, i) => {
+    storage.advance(values[outputs.length + i]);
+  });
+  let next = 0;
+  return mapLeaves(result, (leaf) => (leaf instanceof Tensor ? fresh[next++] : leaf));
+}
