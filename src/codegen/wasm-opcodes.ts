@@ -28,7 +28,7 @@ export const laneBytes = (dtype: RegisterDType): 4 | 8 => (SHAPES[dtype].endsWit
 type Table = Readonly<Record<string, number>>;
 
 /** Opcodes of scalar operations by shape; `_u` and `_s` mark signedness where it matters. */
-const SCALAR: Record<Shape, Table> = {
+export const SCALAR: Record<Shape, Table> = {
   i32: {
     ...{
       eqz: 0x45,
@@ -96,7 +96,7 @@ const SCALAR: Record<Shape, Table> = {
 };
 
 /** Opcodes of vector operations by shape of the lanes. */
-const VECTOR: Record<Shape, Table> = {
+export const VECTOR: Record<Shape, Table> = {
   i32: {
     ...{
       splat: 17,

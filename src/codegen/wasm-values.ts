@@ -1,5 +1,6 @@
 // Expressions as instructions: instruction selection for scalars and vectors.
 
+import { castScalar, castVector } from "./wasm-casts.js";
 import type { Index } from "../kernel/index.js";
 import { type Buffer, type Expr, type LoadExpr, type ScalarExpr, topologicalOrder } from "../kernel/ir.js";
 import { bytesOf, kindOf } from "../scalar/dtype.js";
@@ -23,7 +24,6 @@ import {
   scalarCode,
   SELECT,
   shapeOf,
-  truncateCode,
   V128,
   VECTOR_ACCESS,
 } from "./wasm-opcodes.js";
@@ -31,9 +31,7 @@ import {
   bitwise,
   compareWide,
   extractLane,
-  halves,
   isUnsignedLike,
-  joinLowHalves,
   laneByLane,
   narrowWords,
   packLanes,
@@ -47,7 +45,6 @@ import {
   spreadLane,
   vectorConstant,
   widenMask,
-  widenWords,
 } from "./wasm-vectors.js";
 
 /** What a function knows of the names its expressions mention. */
@@ -294,72 +291,9 @@ export class Selection implements IndexScope {
   private cast(x: Expr, to: RegisterDType): Parts {
     const from = this.dtypeOf(x);
     const parts = this.parts(x);
-    return x.lanes === 1 ? [this.castScalar(parts[0], from, to)] : this.castVector(parts, x.lanes, from, to);
-  }
-
-  private castScalar(x: Node, from: RegisterDType, to: RegisterDType): Node {
-    const { arena } = this;
-    const source = shapeOf(from);
-    const target = shapeOf(to);
-    if (to === "bool") {
-      if (from === "bool") return x;
-      return arena.node("i32", scalarCode("ne", source)!, [x, scalarConstant(arena, 0, from)]);
-    }
-    if (source === target) return x;
-    const unsigned = isUnsignedLike(from);
-    if (target === "f32" || target === "f64") {
-      return arena.node(target, scalarCode(`from_${source}`, target, unsigned)!, [x]);
-    }
-    if (source === "f32" || source === "f64") {
-      return arena.node(target, truncateCode(target, source, isUnsignedLike(to)), [x]);
-    }
-    return arena.node(target, scalarCode(target === "i64" ? "extend" : "wrap_i64", target, unsigned)!, [x]);
-  }
-
-  private castVector(parts: Parts, lanes: number, from: RegisterDType, to: RegisterDType): Parts {
-    const { arena } = this;
-    const source = shapeOf(from);
-    const target = shapeOf(to);
-    if (from === "bool") {
-      if (to === "bool") return parts;
-      const mask = laneBytes(to) === 8 ? widenMask(arena, parts, lanes) : parts;
-      return bitwise(
-        arena,
-        "and",
-        mask,
-        mask.map(() => vectorConstant(arena, [1], to)),
-      );
-    }
-    if (to === "bool") {
-      const zero = parts.map(() => vectorConstant(arena, [0], from));
-      const mask = partwise(arena, "ne", source, false, [parts, zero])!;
-      return laneBytes(from) === 8 ? narrowWords(arena, mask) : mask;
-    }
-    if (source === target) return parts;
-    const convert = (name: string, over: Parts, unsigned = false): Node[] | undefined =>
-      partwise(arena, name, target, unsigned, [over]);
-    switch (`${source} ${target}`) {
-      case "i32 f32":
-        return convert("from_i32", parts, isUnsignedLike(from))!;
-      case "f32 i32":
-        return convert("from_f32", parts, isUnsignedLike(to))!;
-      case "i32 i64":
-        return widenWords(arena, parts, lanes, isUnsignedLike(from));
-      case "i64 i32":
-        return narrowWords(arena, parts);
-      case "i32 f64":
-        return convert("from_i32", halves(arena, parts, lanes), isUnsignedLike(from))!;
-      case "f32 f64":
-        return convert("from_f32", halves(arena, parts, lanes))!;
-      case "f64 i32":
-        return joinLowHalves(arena, convert("from_f64", parts, isUnsignedLike(to))!);
-      case "f64 f32":
-        return joinLowHalves(arena, convert("from_f64", parts)!);
-      default:
-        return laneByLane(arena, [{ parts, dtype: from }], lanes, to, ([lane]) =>
-          this.castScalar(lane, from, to),
-        );
-    }
+    return x.lanes === 1
+      ? [castScalar(this.arena, parts[0], from, to)]
+      : castVector(this.arena, parts, x.lanes, from, to);
   }
 
   // Operations ----------------------------------------------------------------------------------------------------
@@ -481,7 +415,7 @@ export class Selection implements IndexScope {
   private uniformAmount(amount: Expr): Node | undefined {
     if (amount.op === "const") return this.arena.i32(Number(amount.value));
     if (amount.op !== "splat") return undefined;
-    return this.castScalar(this.parts(amount.args[0])[0], this.dtypeOf(amount), "uint32");
+    return castScalar(this.arena, this.parts(amount.args[0])[0], this.dtypeOf(amount), "uint32");
   }
 
   // Stores --------------------------------------------------------------------------------------------------------

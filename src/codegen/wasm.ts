@@ -35,6 +35,7 @@ import {
   shapeOf,
   VECTOR_ACCESS,
 } from "./wasm-opcodes.js";
+import { printFunction } from "./wasm-text.js";
 import { memoryCode, Selection, type ValueScope } from "./wasm-values.js";
 import { partCount, type Parts } from "./wasm-vectors.js";
 
@@ -75,6 +76,12 @@ export function assembleModule(functions: readonly Uint8Array[], { shared }: Was
 /** The code of each phase of a program. Equal code does equal work. */
 export function programFunctions(program: Program, options: WasmOptions): Uint8Array[] {
   return program.phases.map((phase) => new PhaseFunction(program, phase, options).generate());
+}
+
+/** The code of each phase of a program as text. */
+export function printWasm(program: Program, options: WasmOptions): string {
+  const texts = programFunctions(program, options).map((code, i) => `phase ${i}:\n${printFunction(code)}\n`);
+  return texts.join("\n");
 }
 
 /** Where the value of an index atom is: in a local or known; and how many loops enclose its binding. */

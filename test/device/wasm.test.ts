@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Device, DeviceBuffer } from "../../src/device/device.js";
 import { createWasmDevice, type WasmDevice } from "../../src/device/wasm/device.js";
+import { currentPlatform } from "../../src/device/wasm/platform.js";
 import { addIndex, divIndex, type IndexLike, letAtom, loopAtom } from "../../src/kernel/index.js";
 import { modIndex, mulIndex, negIndex, symbolAtom, toIndex } from "../../src/kernel/index.js";
 import { alloc, cast, constant, type Expr, forLoop, indexValue, load } from "../../src/kernel/ir.js";
@@ -318,15 +319,15 @@ describe("errors of the compiler's own making", () => {
 describe("threads", () => {
   test("share a range, each iteration done once, and results do not change", async () => {
     device.startThreads();
-    const size = 100_000;
+    const size = 20_000;
     const out = param("out", "int32", size);
     const i = loopAtom("i", size);
     const p = program([out], [], {
       phases: [
-        { atom: i, grain: 100, body: [store(out, i, scalar("add", load(out, i), indexValue(i, "int32")))] },
+        { atom: i, grain: 50, body: [store(out, i, scalar("add", load(out, i), indexValue(i, "int32")))] },
       ],
     });
-    for (let round = 0; round < 50; round++) {
+    for (let round = 0; round < 40; round++) {
       expect(await executed(device, p, { out: new Array(size).fill(1) })).toEqual(
         count(size).map((x) => x + 1),
       );
@@ -348,6 +349,19 @@ describe("threads", () => {
     const p = program([out], [], { localBytes: 256, phases: [{ atom: i, grain: 1, body }] });
     for (let round = 0; round < 10; round++) {
       expect(await executed(device, p, {})).toEqual(count(size, 64));
+    }
+  });
+
+  test("are limited by BRISC_THREADS", () => {
+    const before = process.env.BRISC_THREADS;
+    try {
+      process.env.BRISC_THREADS = "1";
+      expect(currentPlatform().threads).toBe(1);
+      process.env.BRISC_THREADS = "many";
+      expect(() => currentPlatform()).toThrow('BRISC_THREADS is "many"');
+    } finally {
+      if (before === undefined) delete process.env.BRISC_THREADS;
+      else process.env.BRISC_THREADS = before;
     }
   });
 });

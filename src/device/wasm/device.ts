@@ -3,7 +3,7 @@
 
 import { evaluateIndex, type Index } from "../../kernel/index.js";
 import type { DType } from "../../scalar/dtype.js";
-import { generateWasm, type WasmOptions } from "../../codegen/wasm.js";
+import { printWasm, type WasmOptions } from "../../codegen/wasm.js";
 import { MAX_PAGES, PAGE_BYTES } from "../../codegen/wasm-encoder.js";
 import type { Command, CommandList, CopyCommand, Device, DeviceBuffer, Executable } from "../device.js";
 import type { Target } from "../target.js";
@@ -26,7 +26,7 @@ import { type KernelFunction, Workers } from "./workers.js";
 import { type WasmMemory, webAssembly } from "./webassembly.js";
 
 export interface WasmDeviceOptions {
-  /** Threads to use, the main one included; all there are unless given, BRISC_THREADS at most. */
+  /** Threads to use, the main one included. Unless given: as many as can run at once, BRISC_THREADS at most. */
   readonly threads?: number;
 }
 
@@ -218,7 +218,7 @@ export class WasmDevice implements Device {
   }
 
   codeOf(program: Program): string {
-    return hexadecimal(generateWasm([program], this.options));
+    return printWasm(program, this.options);
   }
 
   prepare(commands: readonly Command[]): CommandList {
@@ -326,6 +326,4 @@ function symbolicExtent(extent: Index, step: ReadyLaunch, symbols: readonly numb
   });
 }
 
-const hexadecimal = (bytes: Uint8Array): string =>
-  [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
