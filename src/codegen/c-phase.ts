@@ -432,7 +432,8 @@ export class PhaseWriter {
     const d = divisor.value;
     // Shifts and masks are floor division and remainder for either sign.
     if (d !== undefined && d > 0 && d < 2 ** 31 && Number.isInteger(Math.log2(d))) {
-      return compound(atom.kind === "div" ? `${operand(a)} >> ${Math.log2(d)}` : `${operand(a)} & ${d - 1}`);
+      // In parentheses: comparisons bind more tightly than masks.
+      return simple(atom.kind === "div" ? `(${operand(a)} >> ${Math.log2(d)})` : `(${operand(a)} & ${d - 1})`);
     }
     const b = this.index(divisor, codes);
     const sign = atom.kind === "div" ? "/" : "%";

@@ -114,10 +114,14 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
     case "unroll":
       return mapLoop(body, a.loop, (s) => [{ ...s, loop: "unroll" }]);
     case "vectorize":
+      return mapLoop(body, a.loop, (s) => {
+        if (!isSum(s)) requireIndependent(s);
+        return [{ ...s, loop: "vectorize" }];
+      });
     case "parallel":
       return mapLoop(body, a.loop, (s) => {
         requireIndependent(s);
-        return [{ ...s, loop: a.action }];
+        return [{ ...s, loop: "parallel" }];
       });
     case "rfactor":
       return factorReduction(body, a.loop, a.layout);
@@ -184,6 +188,10 @@ export function isIndependent(s: ForStmt): boolean {
   });
   return independent;
 }
+
+/** A loop that does nothing but accumulate: its lanes are joined at once. */
+const isSum = (s: ForStmt): boolean =>
+  s.body.every((x) => x.kind === "accumulate" && x.buffer.space === "local" && strideOf(x.index, s.atom) === 0);
 
 function hasLoaded(x: Index): boolean {
   let found = false;

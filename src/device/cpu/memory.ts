@@ -51,8 +51,11 @@ export class Memory {
   private pooled = 0;
   /** Free blocks by size, the sizes in order of their last use. */
   private readonly pool = new Map<number, Block[]>();
-  private readonly collected = new FinalizationRegistry<number>((bytes) => {
-    this.live -= bytes;
+  /** What was dropped without a release comes back here; large blocks are used again, as fresh pages are dear. */
+  private readonly collected = new FinalizationRegistry<Block | number>((held) => {
+    const size = typeof held === "number" ? held : held.bytes.byteLength;
+    this.live -= size;
+    if (typeof held !== "number") this.keep(held);
   });
 
   constructor(private readonly koffi: Koffi) {}
@@ -63,9 +66,10 @@ export class Memory {
       throw new RangeError(`a buffer of ${bytes} bytes exceeds the cpu device's ${LARGEST_BUFFER} bytes`);
     }
     const size = blockSize(bytes);
-    const buffer = new CpuBuffer(bytes, this.takePooled(size) ?? this.fresh(size));
+    const block = this.takePooled(size) ?? this.fresh(size);
+    const buffer = new CpuBuffer(bytes, block);
     this.live += size;
-    this.collected.register(buffer, size, buffer);
+    this.collected.register(buffer, size < SMALLEST_POOLED ? size : block, buffer);
     return buffer;
   }
 
@@ -77,7 +81,11 @@ export class Memory {
     const size = block.bytes.byteLength;
     this.live -= size;
     this.collected.unregister(buffer);
-    if (size < SMALLEST_POOLED) return;
+    if (size >= SMALLEST_POOLED) this.keep(block);
+  }
+
+  private keep(block: Block): void {
+    const size = block.bytes.byteLength;
     const blocks = this.pool.get(size) ?? [];
     blocks.push(block);
     this.pool.delete(size);
