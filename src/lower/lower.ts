@@ -1,4 +1,5 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
+//   share       what several phases use lies in memory that threads share (phases.ts)
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
 //   registers   small local buffers become variables                (registers.ts)
@@ -12,7 +13,7 @@ import { loopAtom } from "../kernel/index.js";
 import type { Kernel } from "../kernel/ir.js";
 import { bindLets } from "./lets.js";
 import { placeLocals } from "./locals.js";
-import { splitPhases } from "./phases.js";
+import { shareLocals, splitPhases } from "./phases.js";
 import type { Phase, Program } from "./program.js";
 import { promoteRegisters } from "./registers.js";
 import { lowerScalars } from "./scalars.js";
@@ -28,7 +29,7 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
     const whole: Phase = { atom: loopAtom("once", 1), grain: 1, body: kernel.body };
     return { name, params, symbols, ...work, phases: [whole], scratch: [], localBytes: 0 };
   }
-  const flat = promoteRegisters(vectoriseLoops(unrollLoops(kernel.body)));
+  const flat = promoteRegisters(vectoriseLoops(unrollLoops(shareLocals(kernel.body))));
   const { body, replaced } = lowerScalars(flat, target);
   const { phases, scratch } = splitPhases(body, target);
   let localBytes = 0;

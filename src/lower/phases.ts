@@ -12,9 +12,44 @@ import {
   mulIndex,
   toIndex,
 } from "../kernel/index.js";
-import { type Buffer, type ForStmt, type Stmt, substituteStatements } from "../kernel/ir.js";
+import {
+  type Buffer,
+  type ForStmt,
+  forLoop,
+  loadsOf,
+  makeBuffer,
+  type Stmt,
+  substituteStatements,
+  visitStatements,
+} from "../kernel/ir.js";
+import { replaceBuffers } from "../kernel/rewrite.js";
 import type { Phase } from "./program.js";
 import { operations } from "./work.js";
+
+/**
+ * Local memory is one thread's and lasts one phase: what a buffer allocated at the top holds for several phases, or for
+ * all threads of one, moves to memory that they share.
+ */
+export function shareLocals(body: readonly Stmt[]): Stmt[] {
+  const phasesOf = new Map<Buffer, Set<number>>();
+  let phase = 0;
+  for (const s of body) {
+    const divides = s.kind === "for" && s.loop === "parallel";
+    if (divides) phase++;
+    if (s.kind === "alloc" && s.buffer.space === "local") phasesOf.set(s.buffer, new Set([phase]));
+    for (const { buffer } of loadsOf([s])) phasesOf.get(buffer)?.add(phase);
+    visitStatements([s], (inner) => {
+      if (inner.kind === "store" || inner.kind === "accumulate") phasesOf.get(inner.buffer)?.add(phase);
+    });
+    if (divides) phase++;
+  }
+  const shared = new Map<Buffer, Buffer>();
+  for (const [buffer, phases] of phasesOf) {
+    if (phases.size === 1) continue;
+    shared.set(buffer, makeBuffer(buffer.name, buffer.dtype, buffer.size, "scratch", buffer.lanes));
+  }
+  return shared.size === 0 ? [...body] : replaceBuffers(body, shared);
+}
 
 /** Scalar operations that are worth handing to another thread. */
 const GRAIN_OPERATIONS = 32_768;
@@ -32,11 +67,19 @@ export function splitPhases(body: readonly Stmt[], _target: Target): { phases: P
     else if (s.kind === "for" && s.loop === "parallel") {
       flush();
       phases.push(parallelPhase(s));
-    } else serial.push(s);
+    } else serial.push(...inOrder([s]));
   }
   flush();
   return { phases, scratch };
 }
+
+/** Parallel loops below others: their iterations are one thread's, one after the other. */
+const inOrder = (body: readonly Stmt[]): Stmt[] =>
+  body.map((s): Stmt => {
+    if (s.kind === "if") return { ...s, body: inOrder(s.body) };
+    if (s.kind !== "for") return s;
+    return forLoop(s.atom, inOrder(s.body), s.loop === "parallel" ? "serial" : s.loop);
+  });
 
 function parallelPhase(outermost: ForStmt): Phase {
   const loops: LoopAtom[] = [];
@@ -47,6 +90,7 @@ function parallelPhase(outermost: ForStmt): Phase {
     loops.push(only.atom);
     body = only.body;
   }
+  body = inOrder(body);
   const perIteration = operations(body).max;
   const grain = Math.max(1, Math.ceil(GRAIN_OPERATIONS / Math.max(1, perIteration)));
   if (loops.length === 1) return { atom: loops[0], grain, body };

@@ -1,0 +1,49 @@
+// The schedules that brisc chooses by itself compute what the kernel did, on targets of all kinds, at every stage.
+
+import { describe, expect, it } from "vitest";
+import type { Target } from "../../src/device/target.js";
+import type { Kernel } from "../../src/kernel/ir.js";
+import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
+import { lowerKernel } from "../../src/lower/lower.js";
+import { unrollLoops } from "../../src/lower/unroll.js";
+import { heuristicSchedule } from "../../src/schedule/heuristics.js";
+import { backwards, difference, fill, phasesBackwards, runKernel, runProgram } from "./compare.js";
+import { cpuTarget, kernelsOf, parsedTexts, WORKLOADS } from "./workloads.js";
+
+const TARGETS: readonly Target[] = [
+  cpuTarget(16, 16, 1),
+  cpuTarget(16, 16, 4),
+  cpuTarget(32, 16, 2),
+  cpuTarget(64, 32, 2),
+];
+
+function check(kernel: Kernel, target: Target): void {
+  verifyKernel(kernel);
+  const memory = fill(kernel);
+  const expected = runKernel(kernel, memory);
+  const scheduled = heuristicSchedule(kernel, target).kernel;
+  verifyKernel(scheduled);
+  expect(difference(kernel, expected, runKernel(scheduled, memory)), "scheduled").toBeUndefined();
+  const reversed = { ...scheduled, body: backwards(scheduled.body) };
+  expect(difference(kernel, expected, runKernel(reversed, memory)), "backwards").toBeUndefined();
+  const unrolled = { ...scheduled, body: unrollLoops(scheduled.body) };
+  verifyKernel(unrolled);
+  expect(difference(kernel, expected, runKernel(unrolled, memory)), "unrolled").toBeUndefined();
+  const program = lowerKernel(scheduled, target, kernel);
+  verifyProgram(program);
+  expect(difference(kernel, expected, runProgram(program, memory)), "lowered").toBeUndefined();
+  const other = phasesBackwards(program);
+  expect(difference(kernel, expected, runProgram(other, memory)), "phases backwards").toBeUndefined();
+}
+
+for (const target of TARGETS) {
+  const { vectorBytes, vectorRegisters, threads } = target;
+  describe(`${vectorBytes} bytes, ${vectorRegisters} registers, ${threads} threads`, () => {
+    for (const [name, make] of Object.entries(WORKLOADS)) {
+      it(name, () => {
+        for (const kernel of kernelsOf(make(), target)) check(kernel, target);
+      });
+    }
+    for (const kernel of parsedTexts()) it(`text ${kernel.name}`, () => check(kernel, target));
+  });
+}

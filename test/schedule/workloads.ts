@@ -1,0 +1,216 @@
+// Kernels to schedule: small computations through the fuser, and hand-written loop nests.
+
+import type { Target } from "../../src/device/target.js";
+import { storeBytes } from "../../src/engine/engine.js";
+import { fuse } from "../../src/fuse/fuse.js";
+import * as g from "../../src/graph/node.js";
+import { normalise } from "../../src/graph/normalise.js";
+import type { Kernel } from "../../src/kernel/ir.js";
+import { parseKernel } from "../../src/kernel/parse.js";
+import { bytesOf, DTYPES, type DType } from "../../src/scalar/dtype.js";
+
+/** A CPU-like target: vectors of so many bytes. */
+export const cpuTarget = (vectorBytes: number, vectorRegisters: number, threads: number): Target => ({
+  language: "c",
+  threads,
+  vectorBytes,
+  vectorRegisters,
+  fma: true,
+  dtypes: new Set(DTYPES),
+  maxBuffers: 64,
+  maxBufferBytes: 2 ** 32,
+  maxLocalBytes: 2 ** 18,
+  l1Bytes: 2 ** 15,
+  l2Bytes: 2 ** 20,
+  fingerprint: "",
+});
+
+export function leaf(shape: readonly number[], dtype: DType = "float32"): g.Node {
+  const size = shape.reduce((product, d) => product * d, 1);
+  return storeBytes(new Uint8Array(size * bytesOf(dtype)), dtype, shape);
+}
+
+/** The kernels that compute these nodes. */
+export const kernelsOf = (roots: readonly g.Node[], target: Target): Kernel[] =>
+  fuse(normalise(roots).rebuild().roots, target).kernels.map(({ kernel }) => kernel);
+
+export function softmax(x: g.Node, axis: number): g.Node {
+  const e = g.unary("exp", g.binary("sub", x, g.expand(g.reduceNode(x, "max", [axis]), x.shape)));
+  return g.binary("div", e, g.expand(g.reduceNode(e, "add", [axis]), x.shape));
+}
+
+export function matmul(a: g.Node, b: g.Node): g.Node {
+  const rank = a.shape.length;
+  const batch = a.shape.slice(0, -2);
+  const [rows, depth] = a.shape.slice(-2);
+  const columns = b.shape[rank - 1];
+  const full = [...batch, rows, columns, depth];
+  const swapped = g.permute(b, [...batch.map((_, i) => i), rank - 1, rank - 2]);
+  const left = g.expand(g.reshape(a, [...batch, rows, 1, depth]), full);
+  const right = g.expand(g.reshape(swapped, [...batch, 1, columns, depth]), full);
+  return g.reshape(g.reduceNode(g.binary("mul", left, right), "add", [full.length - 1]), [
+    ...batch,
+    rows,
+    columns,
+  ]);
+}
+
+export const relu = (x: g.Node): g.Node => g.binary("max", x, g.constNode(0, x.dtype, x.shape));
+
+/** 3x3 windows of images, not padded, times filters. */
+function convolution(batch: number, channels: number, size: number, filters: number): g.Node {
+  const out = size - 2;
+  const image = g.reshape(leaf([batch, channels, size, size]), [batch, channels, size, 1, size, 1]);
+  let windows = g.expand(image, [batch, channels, size, 3, size, 3]);
+  windows = g.shear(windows, 2, 3, 1, 0, out);
+  windows = g.shear(windows, 4, 5, 1, 0, out);
+  const full = [batch, filters, channels, out, 3, out, 3];
+  const weights = g.reshape(leaf([filters, channels, 3, 3]), [1, filters, channels, 1, 3, 1, 3]);
+  const placed = g.reshape(windows, [batch, 1, channels, out, 3, out, 3]);
+  const products = g.binary("mul", g.expand(placed, full), g.expand(weights, full));
+  return g.reduceNode(products, "add", [2, 4, 6]);
+}
+
+/** The gradient of a convolution by its images: windows that reach over the border are guarded. */
+function convolutionAdjoint(batch: number, channels: number, size: number, filters: number): g.Node {
+  const out = size - 2;
+  const full = [batch, filters, channels, out, 3, out, 3];
+  const change = g.expand(leaf([batch, filters, 1, out, 1, out, 1]), full);
+  const weights = g.reshape(leaf([filters, channels, 3, 3]), [1, filters, channels, 1, 3, 1, 3]);
+  const products = g.reduceNode(g.binary("mul", change, g.expand(weights, full)), "add", [1]);
+  let windows: g.Node = g.reshape(products, [batch, channels, out, 3, out, 3]);
+  windows = g.shear(windows, 2, 3, -1, 0, size);
+  windows = g.shear(windows, 4, 5, -1, 0, size);
+  return g.reduceNode(windows, "add", [3, 5]);
+}
+
+function adam(size: number): g.Node[] {
+  const [parameter, first, second, gradient] = [1, 2, 3, 4].map(() => leaf([size]));
+  const times = (x: g.Node, by: number): g.Node => g.binary("mul", x, g.constNode(by, "float32", [size]));
+  const mean = g.binary("add", times(first, 0.9), times(gradient, 0.1));
+  const squares = g.binary(
+    "add",
+    times(g.binary("mul", second, second), 0.99),
+    g.binary("mul", gradient, gradient),
+  );
+  const root = g.binary("add", g.unary("sqrt", squares), g.constNode(1, "float32", [size]));
+  return [mean, squares, g.binary("sub", parameter, g.binary("div", mean, root))];
+}
+
+/** One of each kind of loop nest, by name. */
+export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
+  elementwise: () => [relu(g.binary("add", leaf([5, 37]), leaf([5, 37])))],
+  "elementwise, many": () => [g.unary("neg", leaf([3001]))],
+  "a row for all": () => [g.binary("add", leaf([5, 37]), g.expand(leaf([1, 37]), [5, 37]))],
+  "a column for all": () => [g.binary("add", leaf([65, 37]), g.expand(leaf([65, 1]), [65, 37]))],
+  transpose: () => [g.contiguous(g.permute(leaf([40, 37]), [1, 0]))],
+  pad: () => [
+    g.pad(leaf([6, 40]), [
+      [1, 1],
+      [2, 3],
+    ]),
+  ],
+  flip: () => [g.contiguous(g.flip(leaf([7, 33]), [1]))],
+  "concatenation of 5": () => [
+    g.concat(
+      [1, 2, 3, 4, 5].map((n) => leaf([n, 9])),
+      0,
+    ),
+  ],
+  "sum of all": () => [g.reduceNode(leaf([1000]), "add", [0])],
+  "sum of many": () => [g.reduceNode(leaf([150_001]), "add", [0])],
+  "sum of rows": () => [g.reduceNode(leaf([20, 333]), "add", [1])],
+  "max of columns": () => [g.reduceNode(leaf([77, 133]), "max", [0])],
+  "sum of two axes": () => [g.reduceNode(leaf([7, 13, 40]), "add", [0, 2])],
+  "sum of bytes": () => [g.reduceNode(g.castNode(leaf([9, 70], "uint8"), "int32"), "add", [1])],
+  "softmax of rows": () => [softmax(leaf([9, 70]), 1)],
+  "softmax of columns": () => [softmax(leaf([70, 37]), 0)],
+  "softmax of one row": () => [softmax(leaf([300]), 0)],
+  "matmul 64": () => [matmul(leaf([64, 64]), leaf([64, 64]))],
+  "matmul odd": () => [relu(matmul(leaf([67, 65]), leaf([65, 71])))],
+  "matmul transposed": () => [matmul(leaf([67, 65]), g.permute(leaf([70, 65]), [1, 0]))],
+  "matmul tiny": () => [matmul(leaf([3, 5]), leaf([5, 7]))],
+  "matmul to 10 columns": () => [matmul(leaf([128, 48]), leaf([48, 10]))],
+  "matrix times vector": () => [matmul(leaf([100, 200]), leaf([200, 1]))],
+  "vector times matrix": () => [matmul(leaf([1, 200]), leaf([200, 100]))],
+  "batched matmul": () => [matmul(leaf([4, 30, 20]), leaf([4, 20, 50]))],
+  attention: () => [
+    matmul(softmax(matmul(leaf([16, 32]), g.permute(leaf([40, 32]), [1, 0])), 1), leaf([40, 32])),
+  ],
+  convolution: () => [relu(convolution(2, 5, 10, 12))],
+  "convolution's adjoint": () => [convolutionAdjoint(2, 6, 9, 5)],
+  gather: () => [g.gather(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), 0)],
+  scatter: () => [g.scatterAdd(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), leaf([9, 20]), 0)],
+  adam: () => adam(300),
+};
+
+/** Loop nests that the fuser would write otherwise, or not at all. */
+export const TEXTS: Readonly<Record<string, string>> = {
+  matmul: `kernel matmul(out: float32[91], a: float32[65], b: float32[35]) {
+    for i in 13 { for j in 7 {
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for k in 5 { accumulate add acc[0] = mul(a[i*5 + k], b[k*7 + j]) }
+      store out[i*7 + j] = acc[0]
+    } } }`,
+  windows: `kernel windows(out: float32[40], image: float32[40], filter: float32[3]) {
+    for i in 5 { for j in 8 {
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for k in 3 { accumulate add acc[0] = mul(image[i*8 + j + k - 1] when (j + k - 1, -j - k + 8), filter[k]) }
+      store out[i*8 + j] = max(acc[0], float32:0)
+    } } }`,
+  largest: `kernel largest(out: int32[12], a: int32[204]) {
+    for i in 12 {
+      alloc local acc: int32[1]
+      store acc[0] = int32:-2147483648
+      for k in 17 { accumulate max acc[0] = a[i*17 + k] }
+      store out[i] = acc[0]
+    } }`,
+  rows: `kernel rows(out: float32[60], a: float32[60]) {
+    for i in 6 {
+      alloc local m: float32[1]
+      store m[0] = float32:-inf
+      for k in 10 { accumulate max m[0] = a[i*10 + k] }
+      alloc local row: float32[10]
+      for j in 10 { store row[j] = sub(a[i*10 + j], m[0]) }
+      alloc local s: float32[1]
+      store s[0] = float32:0
+      for l in 10 { accumulate add s[0] = row[l] }
+      for n in 10 { store out[i*10 + n] = mul(row[n], s[0]) }
+    } }`,
+  total: `kernel total(out: float32[1], a: float32[130]) {
+    alloc local acc: float32[1]
+    store acc[0] = float32:0
+    for k in 130 { accumulate add acc[0] = a[k] }
+    store out[0] = acc[0]
+  }`,
+  centred: `kernel centred(out: float32[70], a: float32[70]) {
+    alloc local acc: float32[1]
+    store acc[0] = float32:0
+    for k in 70 { accumulate add acc[0] = a[k] }
+    for i in 70 { store out[i] = sub(a[i], acc[0]) }
+  }`,
+  symbolic: `kernel symbolic(out: float32[n*6], a: float32[n*6], b: float32[n*6]) with n in [1, 9] {
+    for i in n { for j in 6 {
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for k in n { accumulate add acc[0] = mul(a[k*6 + j], b[i*6 + j]) }
+      store out[i*6 + j] = acc[0]
+    } } }`,
+  gather: `kernel gather(out: int64[24], data: int64[40], at: int32[12]) {
+    for i in 12 { for j in 2 {
+      store out[i*2 + j] = data[{at[i] in [-50, 50]}*2 + j] when ({at[i] in [-50, 50]}, -{at[i] in [-50, 50]} + 19)
+    } } }`,
+  scatter: `kernel scatter(out: int32[10], at: int32[33], v: int32[33]) {
+    for z in 10 { store out[z] = int32:0 }
+    for i in 33 {
+      if ({at[i] in [-50, 50]}, -{at[i] in [-50, 50]} + 9) { accumulate add out[{at[i] in [-50, 50]}] = v[i] }
+    } }`,
+  border: `kernel border(out: int32[96], a: int32[60]) {
+    for i in 8 { for j in 12 { store out[i*12 + j] = a[i*10 + j - 11] when (i - 1, -i + 6, j - 1, -j + 10) } } }`,
+  bytes: `kernel bytes(out: uint8[45], a: uint8[45], flags: bool[45]) {
+    for i in 45 { store out[i] = where(flags[i], add(a[i], uint8(i)), a[-i + 44]) } }`,
+};
+
+export const parsedTexts = (): Kernel[] => Object.values(TEXTS).map(parseKernel);
