@@ -7,6 +7,7 @@ import { bytesOf, type DType } from "../scalar/dtype.js";
 import { getConfig } from "./config.js";
 import { defaultDevice as currentDevice, defaultDeviceNow, getDevice } from "./devices.js";
 import { dimValue, type Plan, planFor } from "./plan.js";
+import { relievePressure } from "./pressure.js";
 import { runProfiled } from "./profile.js";
 import { Storage } from "./storage.js";
 
@@ -244,21 +245,4 @@ function leafBuffersNow(leaves: readonly Node[], device: Device): DeviceBuffer[]
     buffers.push(buffer);
   }
   return buffers;
-}
-
-// Finalisers of dropped tensors run only between macrotasks, and the collector does not see device memory: a loop
-// that only awaits would never give memory back. So after so many bytes the engine lets the event loop turn once.
-const YIELD_BYTES = 64 * 2 ** 20;
-let lastInUse = 0;
-async function relievePressure(device: Device): Promise<void> {
-  const grown = device.bytesInUse - lastInUse;
-  if (grown < YIELD_BYTES) {
-    if (grown < 0) lastInUse = device.bytesInUse;
-    return;
-  }
-  await new Promise<void>((resolve) => {
-    if (typeof setImmediate === "function") setImmediate(resolve);
-    else setTimeout(resolve, 0);
-  });
-  lastInUse = device.bytesInUse;
 }

@@ -12,8 +12,8 @@ import { lowerKernel } from "../lower/lower.js";
 import type { Program } from "../lower/program.js";
 import { bytesOf } from "../scalar/dtype.js";
 import { scheduleKernel } from "../schedule/schedule.js";
+import { showCode, showCompiled } from "./debug.js";
 import { planSlots } from "./memory.js";
-import { showCode, showCompiled } from "./profile.js";
 
 /** Where a root's elements are after the plan has run. */
 export type Output =

@@ -191,7 +191,9 @@ export function isIndependent(s: ForStmt): boolean {
 
 /** A loop that does nothing but accumulate: its lanes are joined at once. */
 const isSum = (s: ForStmt): boolean =>
-  s.body.every((x) => x.kind === "accumulate" && x.buffer.space === "local" && strideOf(x.index, s.atom) === 0);
+  s.body.every(
+    (x) => x.kind === "accumulate" && x.buffer.space === "local" && strideOf(x.index, s.atom) === 0,
+  );
 
 function hasLoaded(x: Index): boolean {
   let found = false;

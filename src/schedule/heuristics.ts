@@ -423,9 +423,13 @@ class Scheduler {
     return { columns, row, panel, width, vectors, rowTile, pack, even, cost: multiply + scatter + packing };
   }
 
+  /**
+   * Vectors of a register tile: two where registers are many, so that rows fill the rest; four where they are few,
+   * since V8 keeps a tile of two rows of four in registers and larger ones not (measured, see docs/performance.md).
+   */
   private vectorsPerTile(vectors: number): number {
-    const most = this.target.vectorRegisters >= 32 ? 2 : 3;
-    return Math.min(most, vectors);
+    const most = this.target.vectorRegisters >= 32 ? 2 : 4;
+    return vectors === 3 && most === 4 ? 3 : Math.min(most, vectors);
   }
 
   /** Rows of a register tile: as many accumulators as registers allow, with few rows left over. */

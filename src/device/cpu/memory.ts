@@ -9,7 +9,7 @@ const ALIGNMENT = 64;
 /** Smaller blocks are cheap to make. */
 const SMALLEST_POOLED = 64 << 10;
 /** The pool may always hold this much, and beyond it a quarter of what is live. */
-const POOL_FLOOR = 64 << 20;
+const POOL_FLOOR = 256 << 20;
 
 export const LARGEST_BUFFER = constants.MAX_LENGTH - ALIGNMENT;
 

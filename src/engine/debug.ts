@@ -1,0 +1,32 @@
+// What DEBUG shows of compiling: at 3 the actions of each schedule, at 4 the code, at 5 the IR before and after.
+
+import type { Device } from "../device/device.js";
+import type { Kernel } from "../kernel/ir.js";
+import { printKernel, printProgram } from "../kernel/print.js";
+import type { Program } from "../lower/program.js";
+import { type Action, printAction } from "../schedule/actions.js";
+import { getConfig } from "./config.js";
+
+const say = (line: string): void => console.error(line);
+
+/** DEBUG=3 and 5: how a kernel was scheduled and lowered. */
+export function showCompiled(
+  kernel: Kernel,
+  actions: readonly Action[],
+  scheduled: Kernel,
+  program: Program,
+): void {
+  const { debug } = getConfig();
+  if (debug >= 5) say(`--- fused\n${printKernel(kernel)}`);
+  if (debug >= 3) {
+    const list = actions.length === 0 ? "as it is" : actions.map(printAction).join("; ");
+    say(`schedule ${kernel.name}: ${list}`);
+  }
+  if (debug >= 5) say(`--- scheduled\n${printKernel(scheduled)}\n--- lowered\n${printProgram(program)}`);
+}
+
+/** DEBUG=4: the code generated for programs, as far as the device can show it. */
+export function showCode(device: Device, programs: readonly Program[]): void {
+  if (getConfig().debug < 4) return;
+  for (const program of programs) say(`--- code of ${program.name}\n${device.codeOf(program)}`);
+}
