@@ -2,12 +2,14 @@
 // cached by the graph's key, so that the same computation on other data costs no compiling.
 
 import type { Command, CommandList, Device } from "../device/device.js";
+import type { Target } from "../device/target.js";
 import { fuse, type FusedKernel } from "../fuse/fuse.js";
 import { storageNode } from "../fuse/place.js";
 import { type Dim, type Node, sizeOf } from "../graph/node.js";
 import type { NormalGraph } from "../graph/normalise.js";
 import { evaluateIndex } from "../kernel/index.js";
 import { clearArena, type Kernel } from "../kernel/ir.js";
+import { printKernel } from "../kernel/print.js";
 import { lowerKernel } from "../lower/lower.js";
 import type { Program } from "../lower/program.js";
 import { bytesOf } from "../scalar/dtype.js";
@@ -116,7 +118,19 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   };
 }
 
+/** Programs of kernels met before, by the kernel's text: its loops, addresses and values, without the data. */
+const scheduleCache = new WeakMap<Target, Map<string, Program>>();
+
 function compileKernel(kernel: Kernel, { target }: Device): Program {
+  let known = scheduleCache.get(target);
+  if (known === undefined) scheduleCache.set(target, (known = new Map()));
+  const text = printKernel(kernel);
+  let program = known.get(text);
+  if (program === undefined) known.set(text, (program = scheduleAndLower(kernel, target)));
+  return program;
+}
+
+function scheduleAndLower(kernel: Kernel, target: Target): Program {
   const scheduled = scheduleKernel(kernel, target);
   const program = lowerKernel(scheduled.kernel, target, kernel);
   showCompiled(kernel, scheduled.actions, scheduled.kernel, program);
