@@ -72,7 +72,8 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
       } else node.storage = outputStorage(plan, buffers, output.slot, node, options.variables ?? {});
       if (!node.differentiable) (node as { inputs: readonly Node[] }).inputs = [];
     });
-    await relievePressure(device);
+    const relieving = relievePressure(device);
+    if (relieving !== undefined) await relieving;
   });
 }
 
@@ -233,7 +234,8 @@ export async function replay(
     const storage = node.storage as Storage | undefined;
     if (storage !== undefined && node.readers === 0 && !storage.shared) storage.dispose();
   }
-  await relievePressure(plan.device);
+  const relieving = relievePressure(plan.device);
+  if (relieving !== undefined) await relieving;
   return values;
 }
 

@@ -34,15 +34,19 @@ function findCollector(): Collector {
   }
 }
 
-/** To be awaited after each submission. */
-export async function relievePressure(device: Device): Promise<void> {
+/** To be called after each submission, and awaited if it gives something to await. */
+export function relievePressure(device: Device): Promise<void> | undefined {
   let watch = watches.get(device);
   if (watch === undefined) watches.set(device, (watch = { bytes: device.bytesInUse, results: 0 }));
   watch.results++;
   const grown = device.bytesInUse - watch.bytes;
   if (grown < 0) watch.bytes = device.bytesInUse;
   const large = grown >= Math.max(GROWTH_BYTES, watch.bytes / 2);
-  if (!large && watch.results < GROWTH_RESULTS) return;
+  if (!large && watch.results < GROWTH_RESULTS) return undefined;
+  return relieve(device, watch, large);
+}
+
+async function relieve(device: Device, watch: Watch, large: boolean): Promise<void> {
   watch.results = 0;
   if (large) {
     collector ??= findCollector();

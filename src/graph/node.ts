@@ -235,11 +235,19 @@ function checkAxis(op: string, axis: number, rank: number): void {
 export const constNode = (value: Scalar, dtype: DType, shape: Shape = []): ConstNode =>
   make<ConstNode>({ op: "const", dtype, shape, inputs: [], value });
 
-export function bufferNode(dtype: DType, shape: Shape, storage?: NodeStorage): BufferNode {
-  const node = make<BufferNode>({ op: "buffer", dtype, shape, inputs: [] });
-  node.storage = storage;
-  return node;
-}
+const NO_INPUTS: readonly Node[] = [];
+
+// Written out, not by `make`: every replayed step makes one for each result.
+export const bufferNode = (dtype: DType, shape: Shape, storage?: NodeStorage): BufferNode => ({
+  op: "buffer",
+  dtype,
+  shape,
+  inputs: NO_INPUTS,
+  id: nextId++,
+  storage,
+  readers: 0,
+  differentiable: false,
+});
 
 export const variableNode = (name: string, min: number, max: number, dtype: DType = "int32"): VariableNode =>
   make<VariableNode>({ op: "variable", dtype, shape: [], inputs: [], symbol: symbolAtom(name, min, max) });

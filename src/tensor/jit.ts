@@ -69,11 +69,14 @@ export function jit<A extends readonly unknown[], R>(
   const captures = new Map<string, Captured>();
   return async (...args: A): Promise<R> => {
     const given = takeApart(args);
-    await realizeTensors(given.tensors, options);
     const nodes = given.tensors.map((tensor) => tensor.node);
+    if (nodes.some((node) => node.storage === undefined)) await realizeNodes(nodes, options);
     const key = `${given.key}|${sharing(nodes)}|${options.device ?? ""}`;
     let captured = captures.get(key);
-    if (captured === undefined || !(await stillFits(captured, options))) {
+    const waiting = captured === undefined ? undefined : unfit(captured);
+    if (waiting !== undefined && waiting !== "shape" && waiting.length > 0)
+      await realizeNodes(waiting, options);
+    if (captured === undefined || waiting === "shape") {
       captured = await captureCall(fn, args, nodes, given.variables, options);
       captures.set(key, captured);
     }
@@ -101,8 +104,7 @@ function mapLeaves(x: unknown, change: (leaf: unknown) => unknown): unknown {
 function takeApart(args: readonly unknown[]): Arguments {
   const tensors: Tensor[] = [];
   const variables: Record<string, number> = {};
-  const parts: string[] = [];
-  const shape = mapLeaves(args, (leaf) => {
+  const key = keyOf(args, (leaf) => {
     if (leaf instanceof Tensor) {
       tensors.push(leaf);
       return `${leaf.dtype}${printShape(leaf.shape)}${leaf.requiresGrad ? "g" : ""}`;
@@ -122,20 +124,25 @@ function takeApart(args: readonly unknown[]): Arguments {
         `jit: arguments may be tensors, plain values, arrays and plain objects, not ${leaf}`,
       );
     }
-    return `${typeof leaf} ${Object.is(leaf, -0) ? "-0" : String(leaf)}`;
+    return `${typeof leaf} ${JSON.stringify(Object.is(leaf, -0) ? "-0" : String(leaf))}`;
   });
-  parts.push(JSON.stringify(shape));
-  return { tensors, variables, key: parts.join("|") };
+  return { tensors, variables, key };
+}
+
+/** Structure and leaves as text. */
+function keyOf(x: unknown, leafKey: (leaf: unknown) => string): string {
+  if (Array.isArray(x)) return `[${x.map((item) => keyOf(item, leafKey)).join(",")}]`;
+  if (isPlainObject(x) && !isBound(x)) {
+    return `{${Object.entries(x)
+      .map(([name, item]) => `${JSON.stringify(name)}:${keyOf(item, leafKey)}`)
+      .join(",")}}`;
+  }
+  return leafKey(x);
 }
 
 /** Which arguments are the same elements: a capture for distinct ones does not serve for equal ones. */
 function sharing(nodes: readonly Node[]): string {
   return nodes.map((node) => nodes.findIndex((other) => sameStorage(node, other))).join(",");
-}
-
-async function realizeTensors(tensors: readonly Tensor[], options: JitOptions): Promise<void> {
-  const nodes = tensors.map((tensor) => tensor.node);
-  if (nodes.some((node) => node.storage === undefined)) await realizeNodes(nodes, options);
 }
 
 // --- capture -----------------------------------------------------------------------------------------------------
@@ -289,17 +296,16 @@ async function finishCapture(
 
 // --- replay ------------------------------------------------------------------------------------------------------
 
-/** State may have been replaced since, by values still to be computed or of another shape. */
-async function stillFits({ sources, capture }: Captured, options: JitOptions): Promise<boolean> {
+/** State may have been replaced since: by values still to be computed, which it gives, or of another shape. */
+function unfit({ sources, capture }: Captured): Node[] | "shape" {
   const waiting: Node[] = [];
   for (const [i, source] of sources.entries()) {
     if (source.kind !== "storage") continue;
     const node = source.storage.peek();
-    if (!capture.fits(i, node)) return false;
+    if (!capture.fits(i, node)) return "shape";
     if (node.storage === undefined) waiting.push(node);
   }
-  if (waiting.length > 0) await realizeNodes(waiting, options);
-  return true;
+  return waiting;
 }
 
 async function run(

@@ -13,9 +13,15 @@ const POOL_FLOOR = 256 << 20;
 
 export const LARGEST_BUFFER = constants.MAX_LENGTH - ALIGNMENT;
 
-/** Bytes at an aligned address, kept alive by `bytes`. */
+/** Small buffers are cut from slabs, which cost the collector less than memory for each. */
+const SLAB_BYTES = 64 << 10;
+const LARGEST_IN_SLAB = 4 << 10;
+
+/** `size` bytes at an aligned address, kept alive by `memory`, in which they begin at `offset`. */
 interface Block {
-  readonly bytes: Uint8Array;
+  readonly memory: ArrayBuffer;
+  readonly offset: number;
+  readonly size: number;
   readonly address: number;
 }
 
@@ -35,7 +41,8 @@ export class CpuBuffer implements DeviceBuffer {
 
   /** The buffer's bytes. */
   get view(): Uint8Array {
-    return this.require().bytes.subarray(0, this.bytes);
+    const { memory, offset } = this.require();
+    return new Uint8Array(memory, offset, this.bytes);
   }
 
   private require(): Block {
@@ -53,7 +60,7 @@ export class Memory {
   private readonly pool = new Map<number, Block[]>();
   /** What was dropped without a release comes back here; large blocks are used again, as fresh pages are dear. */
   private readonly collected = new FinalizationRegistry<Block | number>((held) => {
-    const size = typeof held === "number" ? held : held.bytes.byteLength;
+    const size = typeof held === "number" ? held : held.size;
     this.live -= size;
     if (typeof held !== "number") this.keep(held);
   });
@@ -66,6 +73,7 @@ export class Memory {
       throw new RangeError(`a buffer of ${bytes} bytes exceeds the cpu device's ${LARGEST_BUFFER} bytes`);
     }
     const size = blockSize(bytes);
+    if (size <= LARGEST_IN_SLAB) return new CpuBuffer(bytes, this.fromSlab(size));
     const block = this.takePooled(size) ?? this.fresh(size);
     const buffer = new CpuBuffer(bytes, block);
     this.live += size;
@@ -78,14 +86,15 @@ export class Memory {
     const { block } = buffer;
     if (block === undefined) return;
     buffer.block = undefined;
-    const size = block.bytes.byteLength;
+    const { size } = block;
+    if (size <= LARGEST_IN_SLAB) return;
     this.live -= size;
     this.collected.unregister(buffer);
     if (size >= SMALLEST_POOLED) this.keep(block);
   }
 
   private keep(block: Block): void {
-    const size = block.bytes.byteLength;
+    const { size } = block;
     const blocks = this.pool.get(size) ?? [];
     blocks.push(block);
     this.pool.delete(size);
@@ -112,6 +121,23 @@ export class Memory {
     return block;
   }
 
+  private slab: Block | undefined;
+  private slabUsed = 0;
+
+  /** A small block; its slab lives as long as any block of it. */
+  private fromSlab(size: number): Block {
+    if (this.slab === undefined || this.slabUsed + size > SLAB_BYTES) {
+      this.slab = this.fresh(SLAB_BYTES);
+      this.slabUsed = 0;
+      this.live += SLAB_BYTES;
+      this.collected.register(this.slab.memory, SLAB_BYTES);
+    }
+    const { memory, offset, address } = this.slab;
+    const at = this.slabUsed;
+    this.slabUsed += size;
+    return { memory, offset: offset + at, size, address: address + at };
+  }
+
   private fresh(size: number): Block {
     try {
       return this.alignedBlock(size);
@@ -131,7 +157,7 @@ export class Memory {
     const whole = Buffer.allocUnsafeSlow(size + ALIGNMENT);
     const start = Number(this.koffi.address(whole));
     const offset = (ALIGNMENT - (start % ALIGNMENT)) % ALIGNMENT;
-    return { bytes: new Uint8Array(whole.buffer, offset, size), address: start + offset };
+    return { memory: whole.buffer as ArrayBuffer, offset, size, address: start + offset };
   }
 }
 
