@@ -2,6 +2,7 @@
 
 import type { Device } from "../device/device.js";
 import { getConfig } from "./config.js";
+import { selfTest } from "./self-test.js";
 
 export type DeviceName = "cpu" | "wasm" | "interpreter";
 
@@ -89,7 +90,7 @@ export function setDefaultDevice(name: string): void {
 /** The default device if it is already known and ready. */
 export const defaultDeviceNow = (): Device | undefined => current;
 
-/** The default: what setDefaultDevice said, then BRISC_DEVICE, then the fastest that can be had. */
+/** The default: what setDefaultDevice said, then BRISC_DEVICE, then the fastest that passes its self-test. */
 export async function defaultDevice(): Promise<Device> {
   if (current !== undefined) return current;
   const asked = chosen ?? getConfig().device;
@@ -97,7 +98,9 @@ export async function defaultDevice(): Promise<Device> {
   else {
     for (const name of DEVICE_NAMES) {
       try {
-        current = await getDevice(name);
+        const device = await getDevice(name);
+        await selfTest(device);
+        current = device;
         break;
       } catch (error) {
         if (getConfig().debug >= 1)

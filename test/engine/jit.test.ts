@@ -1,7 +1,14 @@
 // Captured functions: state, random access to storages, variables, containers, and what must not be frozen.
 
 import { beforeAll, describe, expect, test } from "vitest";
-import { availableDevices, type BoundVariable, jit, setDefaultDevice, Tensor, Variable } from "../../src/index.js";
+import {
+  availableDevices,
+  type BoundVariable,
+  jit,
+  setDefaultDevice,
+  Tensor,
+  Variable,
+} from "../../src/index.js";
 
 const devices = await availableDevices();
 

@@ -1,0 +1,60 @@
+// Memory stays flat: in captured training steps, and in small eager operations that never wait for a macrotask.
+
+import { describe, expect, test } from "vitest";
+import { availableDevices, jit, setDefaultDevice, Tensor } from "../../src/index.js";
+
+const devices = (await availableDevices()).filter((d) => d.name === "cpu" || d.name === "wasm");
+
+/** Resident megabytes at ten points of a run, the first tenth left out as warm-up. */
+async function residents(count: number, step: () => Promise<void>): Promise<number[]> {
+  const found: number[] = [];
+  for (let i = 0; i < count; i++) {
+    await step();
+    if (i % (count / 10) === 0 && i > 0) found.push(process.memoryUsage.rss() / 2 ** 20);
+  }
+  return found;
+}
+
+/** Growth of the later half over the earlier one, by their lowest points: what the collector has yet to free is no leak. */
+const growth = (found: readonly number[]): number => {
+  const half = Math.floor(found.length / 2);
+  return Math.min(...found.slice(half)) - Math.min(...found.slice(0, half));
+};
+
+describe.each(devices.map((d) => [d.name, d] as const))("memory on %s", (name, device) => {
+  if (!device.available) {
+    test.skip(`not here: ${device.reason}`, () => {});
+    return;
+  }
+
+  test("10,000 captured training steps", { timeout: 120_000 }, async () => {
+    setDefaultDevice(name);
+    const weights = Tensor.ones([256, 64]);
+    const momentum = Tensor.zeros([256, 64]);
+    const step = jit((x: Tensor) => {
+      const error = x.unsqueeze(2).mul(weights.unsqueeze(0)).sum(1);
+      momentum.assign(momentum.mul(0.9).add(error.mean()));
+      weights.assign(weights.sub(momentum.mul(1e-3)));
+      return error.square().mean();
+    });
+    const x = Tensor.ones([32, 256]).mul(0.01);
+    await x.realize();
+    const found = await residents(10_000, async () => {
+      await step(x);
+    });
+    expect(growth(found)).toBeLessThan(24);
+  });
+
+  test("a million small eager operations", { timeout: 180_000 }, async () => {
+    setDefaultDevice(name);
+    const one = Tensor.ones([16]);
+    await one.realize();
+    let x = Tensor.zeros([16]);
+    const found = await residents(1_000_000, async () => {
+      x = x.add(one);
+      await x.realize();
+    });
+    expect(growth(found)).toBeLessThan(24);
+    expect((await x.data())[0]).toBe(1_000_000);
+  });
+});
