@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { readNode, storeBytes } from "../../src/engine/engine.js";
-import { availableDevices, Tensor } from "../../src/index.js";
+import { availableDevices, grad, Tensor } from "../../src/index.js";
 import { isFloat } from "../../src/scalar/dtype.js";
 import { OPERATIONS } from "../fixtures/cases.js";
 import { cotangentOf, difference, type FixtureCase, type FixtureTensor, readFixtures } from "./compare.js";
@@ -20,11 +20,11 @@ const asTensor = ({ dtype, shape, bytes }: FixtureTensor): Tensor =>
 /** JSON has no infinities. */
 const asArgument = (value: unknown): unknown => (value === "-inf" ? Number.NEGATIVE_INFINITY : value);
 
-async function call(fixture: FixtureCase, inputs: readonly Tensor[]): Promise<readonly Tensor[]> {
+function call(fixture: FixtureCase, inputs: readonly Tensor[]): readonly Tensor[] {
   const args = fixture.args.map(asArgument);
   const operation = OPERATIONS[fixture.call];
   let result: unknown;
-  if (operation !== undefined) result = await operation(inputs, args);
+  if (operation !== undefined) result = operation(inputs, args);
   else {
     const [first, ...rest] = inputs;
     const method = (first as unknown as Record<string, unknown>)[fixture.call];
@@ -59,16 +59,32 @@ async function check(
   if (found !== undefined) throw new Error(`${what}: ${found}`);
 }
 
+/** Gradients with respect to the inputs at `places`; of the second order, the gradients of their own contraction. */
+function gradientsOf(fixture: FixtureCase, inputs: readonly Tensor[], places: readonly number[]): Tensor[] {
+  let total = (...given: Tensor[]): Tensor => contract(call(fixture, given));
+  for (let order = 1; order < fixture.order; order++) {
+    const gradients = grad(total, places);
+    total = (...given) => contract(gradients(...given));
+  }
+  return grad(total, places)(...inputs);
+}
+
 async function run(fixture: FixtureCase, device: string): Promise<void> {
   const inputs = fixture.inputs.map(asTensor);
-  const outputs = await call(fixture, inputs);
+  const outputs = call(fixture, inputs);
   expect(outputs.length).toBe(fixture.outputs.length);
-  const checks = outputs.map((x, i) => ["output", i, x, fixture.outputs[i]] as const);
+  const checks = outputs.map((x, i) => [`output ${i}`, x, fixture.outputs[i]] as const);
+  const expected = fixture.gradients ?? [];
+  const places = inputs.map((_, i) => i).filter((i) => expected[i] !== undefined);
+  if (places.length > 0) {
+    const gradients = gradientsOf(fixture, inputs, places);
+    checks.push(...places.map((i, k) => [`gradient ${i}`, gradients[k], expected[i]!] as const));
+  }
   await Tensor.realize(
-    checks.map(([, , x]) => x),
+    checks.map(([, x]) => x),
     { device },
   );
-  for (const [what, i, x, expected] of checks) await check(`${what} ${i}`, x, expected, fixture, device);
+  for (const [what, x, reference] of checks) await check(what, x, reference, fixture, device);
 }
 
 const fixtures = readFixtures();
@@ -81,4 +97,3 @@ for (const { name: device, available, reason } of await availableDevices()) {
     }
   });
 }
-void contract;
