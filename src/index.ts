@@ -8,6 +8,7 @@ export {
   setDefaultDevice,
 } from "./engine/engine.js";
 export { TensorError } from "./tensor/core.js";
+export { grad, valueAndGrad } from "./tensor/functional.js";
 export { type JitOptions, jit } from "./tensor/jit.js";
 export { Tensor } from "./tensor/tensor.js";
 export { type BoundVariable, Variable } from "./tensor/variable.js";

@@ -266,6 +266,11 @@ export function reshape(x: Node, shape: Shape): Node {
   return make<ReshapeNode>({ op: "reshape", dtype: x.dtype, shape, inputs: [x] });
 }
 
+/** The same value as a node of its own: what gradients are taken with respect to. */
+export function identity(x: Node): Node {
+  return make<ReshapeNode>({ op: "reshape", dtype: x.dtype, shape: x.shape, inputs: [x] });
+}
+
 export function expand(x: Node, shape: Shape): Node {
   if (x.shape.length !== shape.length || x.shape.some((d, i) => !sameDim(d, shape[i]) && d !== 1)) {
     fail("expand", `${describe(x)} cannot become ${printShape(shape)}: only axes of size 1 expand`);

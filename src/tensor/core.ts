@@ -46,6 +46,13 @@ export class TensorError extends Error {
 /** The nodes that stand for tensors whose gradients are wanted. */
 const wanted = new WeakMap<Node, Tensor>();
 
+/** From here on the node is where gradients of the tensor are wanted. */
+function markLeaf(node: Node, tensor: Tensor): void {
+  if (wanted.get(node) === tensor) return;
+  wanted.set(node, tensor);
+  node.differentiable = true;
+}
+
 export const tensorOfLeaf = (node: Node): Tensor | undefined => wanted.get(node);
 
 export abstract class TensorCore {
@@ -67,12 +74,11 @@ export abstract class TensorCore {
   get node(): Node {
     if (this.disposed) throw new TensorError("this tensor was disposed; its elements are gone");
     const base = this.storage.current;
-    if (this.view === undefined || this.view.length === 0) {
-      if (this.gradientWanted) this.markLeaf(base);
-      return base;
-    }
+    if (this.storage.wantsGradient !== undefined) markLeaf(base, this.storage.wantsGradient);
+    if (this.view === undefined || this.view.length === 0) return base;
     if (this.cached?.version !== this.storage.version) {
       const node = this.view.reduce(applyView, base);
+      if (this.gradientWanted) markLeaf(node, this as unknown as Tensor);
       this.cached = { version: this.storage.version, node };
     }
     return this.cached.node;
@@ -206,14 +212,11 @@ export abstract class TensorCore {
     if (wantedNow && !isFloat(this.dtype))
       throw new TensorError(`requiresGrad_: ${this} is not of a float dtype`);
     this.gradientWanted = wantedNow;
+    this.cached = undefined;
+    // All views of the elements lead to the tensor that shows the whole.
+    if (this.view?.length === 0)
+      this.storage.wantsGradient = wantedNow ? (this as unknown as Tensor) : undefined;
     return this as unknown as Tensor;
-  }
-
-  /** From here on the node of the value is where gradients of this tensor are wanted. */
-  private markLeaf(node: Node): void {
-    if (wanted.get(node) === (this as unknown as Tensor)) return;
-    wanted.set(node, this as unknown as Tensor);
-    node.differentiable = true;
   }
 
   // --- making others -----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 // nodes built before keep the old one. Tensors are views of storages, so that all views see an assignment.
 
 import type { Node } from "../graph/node.js";
+import type { Tensor } from "./tensor.js";
 
 let nextSerial = 1;
 
@@ -11,6 +12,8 @@ export const upcomingSerial = (): number => nextSerial;
 export class TensorStorage {
   /** Counts assignments. */
   version = 0;
+  /** The tensor whose gradient the elements' value wants. */
+  wantsGradient: Tensor | undefined;
   /** Increases from storage to storage. */
   readonly serial = nextSerial++;
 

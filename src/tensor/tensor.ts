@@ -7,6 +7,7 @@ import { realizeNodes, type RealizeOptions } from "../engine/engine.js";
 import { encodeElements, toScalar } from "../scalar/convert.js";
 import { type DType, type Scalar } from "../scalar/dtype.js";
 import { broadcastNode, broadcastShapes, type NestedArray, TensorError, type TypedArray } from "./core.js";
+import { backward } from "./gradient.js";
 import { Reduction } from "./reduction.js";
 import { TensorStorage } from "./storage.js";
 
@@ -136,6 +137,14 @@ export class Tensor extends Reduction {
       tensors.map((x) => x.node),
       options,
     );
+  }
+
+  /**
+   * Adds the gradient of this scalar (or, with `seed`, of the sum of this times seed) to `grad` of every tensor it was
+   * computed from that requires one. Lazy: nothing is computed yet.
+   */
+  backward(seed?: Tensor): void {
+    backward(this, seed, Tensor.ofNode);
   }
 
   /** Elements in all; as size. */

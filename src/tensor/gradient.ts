@@ -1,0 +1,71 @@
+// Reverse-mode differentiation as a graph transformation: from a result back through every node that depends on what
+// is asked for, adding up what each gets. Iterative: a graph may be as deep as memory allows.
+
+import { binary, constNode, type Node, sameShape } from "../graph/node.js";
+import { isFloat } from "../scalar/dtype.js";
+import { TensorError, tensorOfLeaf } from "./core.js";
+import { inputGradients } from "./gradient-rules.js";
+import type { Tensor } from "./tensor.js";
+
+/** Nodes under `output` that are differentiable, inputs before users. Goes through realised nodes too. */
+function differentiableOrder(output: Node): Node[] {
+  const order: Node[] = [];
+  const done = new Map<Node, boolean>();
+  const stack = [output];
+  while (stack.length > 0) {
+    const x = stack[stack.length - 1];
+    const seen = done.get(x);
+    if (seen !== undefined) {
+      stack.pop();
+      if (!seen) {
+        done.set(x, true);
+        order.push(x);
+      }
+      continue;
+    }
+    done.set(x, false);
+    for (const input of x.inputs) if (input.differentiable && !done.has(input)) stack.push(input);
+  }
+  return order;
+}
+
+/** Gradients of `output` (weighted by `seed`, of its shape) with respect to every leaf and every node in `wanted`. */
+export function gradientsOf(output: Node, seed: Node, wanted: (node: Node) => boolean): Map<Node, Node> {
+  const found = new Map<Node, Node>();
+  if (!output.differentiable) return found;
+  const sums = new Map<Node, Node>([[output, seed]]);
+  for (const node of differentiableOrder(output).reverse()) {
+    const g = sums.get(node);
+    if (g === undefined) continue;
+    sums.delete(node);
+    if (wanted(node)) found.set(node, g);
+    inputGradients(node, g).forEach((part, i) => {
+      const input = node.inputs[i];
+      if (part === undefined || !input.differentiable || !isFloat(input.dtype)) return;
+      const known = sums.get(input);
+      sums.set(input, known === undefined ? part : binary("add", known, part));
+    });
+  }
+  return found;
+}
+
+/** See Tensor.backward; `wrap` makes a tensor of a node. */
+export function backward(result: Tensor, seed: Tensor | undefined, wrap: (node: Node) => Tensor): void {
+  const output = result.node;
+  if (!isFloat(output.dtype)) throw new TensorError(`backward: ${result} is not of a float dtype`);
+  if (!output.differentiable) {
+    throw new TensorError(`backward: ${result} depends on no tensor that requires a gradient`);
+  }
+  if (seed === undefined && result.size !== 1) {
+    throw new TensorError(`backward: ${result} is no scalar; give the gradient of the result, of its shape`);
+  }
+  const start = seed?.node ?? constNode(1, output.dtype, output.shape);
+  if (!sameShape(start.shape, output.shape) || start.dtype !== output.dtype) {
+    throw new TensorError(`backward: the gradient ${seed} must have the shape and dtype of ${result}`);
+  }
+  for (const [node, g] of gradientsOf(output, start, (x) => tensorOfLeaf(x) !== undefined)) {
+    const tensor = tensorOfLeaf(node)!;
+    const own = wrap(g).detach();
+    tensor.grad = tensor.grad === undefined ? own : tensor.grad.add(own);
+  }
+}
