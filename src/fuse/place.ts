@@ -182,10 +182,7 @@ class Placer {
     if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64)
       return this.pushUses(node, uses);
     const draft = onlyDraft(uses);
-    const large = uses.some(
-      (use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= LARGE_CONTRACTION,
-    );
-    if (draft !== undefined && !(large && evaluations / Math.max(1, elements) >= 4)) {
+    if (draft !== undefined && !this.feedsContraction(node, uses)) {
       const local = this.localPlacement(node, uses, draft);
       if (local !== undefined && elements * work + bytesOfNode(node) * CACHE_BYTE < evaluations * work) {
         return this.placeLocal(node, draft, local);
@@ -193,6 +190,15 @@ class Placer {
     }
     if (uses.length <= MAX_USES && again <= storing) return this.pushUses(node, uses);
     this.storeNode(node, uses);
+  }
+
+  /** True for an operand of a large contraction that is used many times: it had better be plain memory. */
+  private feedsContraction(node: Node, uses: readonly Use[]): boolean {
+    const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
+    if (evaluations < 4 * elementsOf(node)) return false;
+    return uses.some(
+      (use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= LARGE_CONTRACTION,
+    );
   }
 
   /** Padding inside a large contraction would put a condition into its inner loop: store it once, filled. */
@@ -223,19 +229,20 @@ class Placer {
       }
       return this.storeNode(node, uses);
     }
-    const local = this.localPlacement(node, uses, draft);
+    const local = this.feedsContraction(node, uses) ? undefined : this.localPlacement(node, uses, draft);
     if (local !== undefined && this.fits(node, draft, local.level, reduced)) {
       return this.placeLocal(node, draft, local);
     }
     const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
-    const [use] = uses;
-    const mergeable = uses.length === 1 && node.reduction === "add" && use.inner.length > 0;
+    const mergeable = node.reduction === "add";
     const small = reduced <= 64 * elements && reduced < LARGE_CONTRACTION;
     if (
       uses.length === 1 &&
       evaluations <= elements * (mergeable ? MERGED_REDUNDANCY : small ? REDUNDANCY : 0)
     ) {
-      return this.placeRegister(node, uses, draft, new Set(draft.loops));
+      // Inside the loops of the nest that asks for it, wherever that stands.
+      draft.placements.set(node, { kind: "register" });
+      return this.useReduced(node, uses[0], uses[0].outer);
     }
     this.storeNode(node, uses);
   }
@@ -667,47 +674,74 @@ function limitKernels(
 ): { forced: Set<Node>; work: Map<Node, number> } {
   const forced = new Set<Node>();
   const work = new Map<Node, number>();
-  const counts = new Map<Node, number>();
+  /** The nodes that would be computed with a node in one kernel, and the stored ones they would read. */
+  const members = new Map<Node, ReadonlySet<Node>>();
   const sources = new Map<Node, ReadonlySet<Node>>();
-  const alone = (node: Node): ReadonlySet<Node> => new Set([node]);
-  // A moved value is stored before it is moved, not as the larger thing a repetition makes of it.
-  const force = (node: Node): void => {
-    let base = node;
-    while (isMovement(base)) [base] = base.inputs;
-    forced.add(base);
-    for (const weighed of new Set([node, base])) {
-      counts.set(weighed, 1);
-      sources.set(weighed, alone(base));
-    }
+  const cut = (node: Node, at: Node): void => {
+    members.set(node, new Set([at]));
+    sources.set(node, new Set([at]));
   };
   const limit = target.maxBuffers - 2;
   for (const node of order) {
     if (isLeaf(node)) {
       work.set(node, 1);
-      counts.set(node, 1);
-      sources.set(node, alone(node));
+      cut(node, node);
       continue;
     }
     const inputs = [...new Set(node.inputs)];
-    const cheap = node.op === "reduce" || isSpecial(node) || node.op === "contiguous";
-    const below = cheap ? 1 : inputs.reduce((sum, input) => sum + (work.get(input) ?? 1), 0);
+    const held = isSpecial(node) || node.op === "contiguous";
+    const below = held || node.op === "reduce" ? 1 : inputs.reduce((sum, input) => sum + work.get(input)!, 0);
     work.set(node, Math.min(1e9, operationCost(node) + below));
-    if (isSpecial(node) || node.op === "contiguous") {
-      counts.set(node, 1);
-      sources.set(node, alone(node));
+    if (held) {
+      cut(node, node);
       continue;
     }
-    const union = (): Set<Node> => new Set(inputs.flatMap((input) => [...sources.get(input)!]));
-    const total = (): number => 1 + inputs.reduce((sum, input) => sum + counts.get(input)!, 0);
-    while (union().size > limit || total() > MAX_NODES) {
-      const heaviest = inputs
-        .filter((input) => counts.get(input)! > 1)
-        .sort((a, b) => sources.get(b)!.size - sources.get(a)!.size || counts.get(b)! - counts.get(a)!)[0];
+    const union = (of: ReadonlyMap<Node, ReadonlySet<Node>>): Set<Node> =>
+      new Set(inputs.flatMap((input) => [...of.get(input)!]));
+    let nodes = union(members);
+    let read = union(sources);
+    while (read.size > limit || nodes.size >= MAX_NODES) {
+      const [heaviest] = inputs
+        .filter((input) => members.get(input)!.size > 1)
+        .sort(
+          (a, b) =>
+            sources.get(b)!.size - sources.get(a)!.size || members.get(b)!.size - members.get(a)!.size,
+        );
       if (heaviest === undefined) break;
-      force(heaviest);
+      const at = cutPoint(heaviest, members);
+      forced.add(at);
+      cut(at, at);
+      cut(heaviest, at);
+      nodes = union(members);
+      read = union(sources);
     }
-    counts.set(node, total());
-    sources.set(node, union());
+    members.set(node, nodes.add(node));
+    sources.set(node, read);
   }
   return { forced, work };
+}
+
+/** A value is stored before it is moved or repeated, not as the larger thing that makes of it. */
+function cutPoint(node: Node, members: ReadonlyMap<Node, ReadonlySet<Node>>): Node {
+  let at = node;
+  for (;;) {
+    if (isMovement(at)) {
+      [at] = at.inputs;
+      continue;
+    }
+    if (at.op === "reduce" || isSpecial(at) || isLeaf(at)) return at;
+    const size = elementsOf(at);
+    const smaller = at.inputs
+      .map(unmoved)
+      .filter((x) => elementsOf(x) < size && members.get(x)!.size > 1)
+      .sort((a, b) => members.get(b)!.size - members.get(a)!.size);
+    if (smaller.length === 0) return at;
+    [at] = smaller;
+  }
+}
+
+function unmoved(node: Node): Node {
+  let x = node;
+  while (isMovement(x)) [x] = x.inputs;
+  return x;
 }

@@ -25,7 +25,8 @@ import {
   permute,
   reduceNode,
   reshape,
-  sameShape,
+  type Shape,
+  sameDim,
   scatterAdd,
   shear,
   shrink,
@@ -194,30 +195,34 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    name: "pad before adding axes of size one",
-    law: "pad(reshape(x)) == reshape(pad(x)), where the reshape only adds axes of size 1 that are not padded",
+    name: "pad before reshaping",
+    law: "pad(reshape(x)) == reshape(pad'(x)), where the reshape only adds or drops axes of size 1 that are not padded",
     apply(node) {
       if (node.op !== "pad" || node.inputs[0].op !== "reshape") return undefined;
-      const wide = node.inputs[0];
-      const [x] = wide.inputs;
-      const kept = wide.shape.flatMap((d, axis) => (d === 1 && !isPadded(node, axis) ? [] : [axis]));
-      if (
-        !sameShape(
-          kept.map((axis) => wide.shape[axis]),
-          x.shape,
-        )
-      )
-        return undefined;
-      return reshape(
-        simplify(
-          pad(
-            x,
-            kept.map((axis) => node.padding[axis]),
-          ),
-          [x],
-        ),
-        node.shape,
-      );
+      const moved = node.inputs[0];
+      const [x] = moved.inputs;
+      const wide = (shape: Shape): number[] => shape.flatMap((d, axis) => (d === 1 ? [] : [axis]));
+      const [from, to] = [wide(x.shape), wide(moved.shape)];
+      const same =
+        from.length === to.length && from.every((axis, i) => sameDim(x.shape[axis], moved.shape[to[i]]));
+      if (!same || moved.shape.some((d, axis) => d === 1 && isPadded(node, axis))) return undefined;
+      const padding = x.shape.map((_, axis): readonly [Dim, Dim] => {
+        const place = from.indexOf(axis);
+        return place < 0 ? [0, 0] : node.padding[to[place]];
+      });
+      return reshape(simplify(pad(x, padding), [x]), node.shape);
+    },
+  },
+  {
+    name: "pad before shearing",
+    law: "pad(shear(x)) == shear(pad(x)), on axes that neither slide nor are slid along",
+    apply(node) {
+      if (node.op !== "pad" || node.inputs[0].op !== "shear") return undefined;
+      const slid = node.inputs[0];
+      if (isPadded(node, slid.axis) || isPadded(node, slid.by)) return undefined;
+      const [x] = slid.inputs;
+      const padded = simplify(pad(x, node.padding), [x]);
+      return shear(padded, slid.axis, slid.by, slid.factor, slid.start, slid.shape[slid.axis]);
     },
   },
 ];
