@@ -158,6 +158,9 @@ function intern(key: string, make: () => Unnumbered<Expr>): Expr {
 
 const ids = (args: readonly Expr[]): string => args.map((a) => a.id).join(",");
 const validKey = (valid: Valid): string => valid.map((v) => v.key).join("&");
+/** The same conjunction without repetitions. */
+const distinct = (valid: Valid): Valid =>
+  valid.length < 2 ? valid : valid.filter((v, i) => valid.findIndex((w) => w.key === v.key) === i);
 
 function scalarKey(value: Scalar): string {
   if (Object.is(value, -0)) return "-0";
@@ -188,7 +191,8 @@ export function indexValue(index: IndexLike, dtype: DType): Expr {
   }));
 }
 
-export function validValue(valid: Valid): Expr {
+export function validValue(conditions: Valid): Expr {
+  const valid = distinct(conditions);
   if (valid.length === 0) return constant(true, "bool");
   if (valid.some((v) => v.max < 0)) return constant(false, "bool");
   return intern(`valid ${validKey(valid)}`, () => ({
@@ -203,10 +207,11 @@ export function validValue(valid: Valid): Expr {
 export function load(
   buffer: Buffer,
   index: IndexLike,
-  valid: Valid = [],
+  conditions: Valid = [],
   { dtype = buffer.dtype, lanes = 1 }: { dtype?: DType; lanes?: number } = {},
 ): Expr {
   const form = toIndex(index);
+  const valid = distinct(conditions);
   return intern(`load ${dtype}x${lanes} b${buffer.id} ${form.key} if ${validKey(valid)}`, () => ({
     op: "load",
     dtype,

@@ -1,7 +1,7 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
-//   share       what several phases use lies in memory that threads share (phases.ts)
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
+//   share       what several phases use lies in memory that threads share (phases.ts)
 //   registers   small local buffers become variables                (registers.ts)
 //   scalars     any operation on any dtype in the machine's few     (scalars.ts)
 //   phases      divide among threads                                (phases.ts)
@@ -29,7 +29,7 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
     const whole: Phase = { atom: loopAtom("once", 1), grain: 1, body: kernel.body };
     return { name, params, symbols, ...work, phases: [whole], scratch: [], localBytes: 0 };
   }
-  const flat = promoteRegisters(vectoriseLoops(unrollLoops(shareLocals(kernel.body))));
+  const flat = promoteRegisters(shareLocals(vectoriseLoops(unrollLoops(kernel.body))));
   const { body, replaced } = lowerScalars(flat, target);
   const { phases, scratch } = splitPhases(body, target);
   let localBytes = 0;

@@ -9,7 +9,8 @@ export function unrollLoops(body: readonly Stmt[]): Stmt[] {
     if (s.kind !== "for") return [s];
     const inner = unrollLoops(s.body);
     const trips = s.atom.extent.value;
-    if (s.loop !== "unroll" || trips === undefined) return [forLoop(s.atom, inner, s.loop)];
+    if (s.loop !== "unroll") return [forLoop(s.atom, inner, s.loop)];
+    if (trips === undefined) return [forLoop(s.atom, inner)];
     const copies: Stmt[] = [];
     for (let i = 0; i < trips; i++) {
       copies.push(

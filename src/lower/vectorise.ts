@@ -1,6 +1,7 @@
 // Turns loops marked `vectorize` into vector statements. An access whose index moves by one element a lane becomes a
 // vector load or store; one that does not move is a scalar in every lane; any other is gathered or scattered lane by
 // lane. A condition that differs between lanes splits the statement: all lanes at once where all hold, else one by one.
+// A loop whose body allocates memory (no action moved the loop below it) runs lane after lane.
 
 import {
   addIndex,
@@ -30,6 +31,7 @@ import {
   substituteExpr,
   substituteStatements,
   topologicalOrder,
+  visitStatements,
   withArgs,
 } from "../kernel/ir.js";
 
@@ -38,8 +40,18 @@ export function vectoriseLoops(body: readonly Stmt[]): Stmt[] {
     if (s.kind === "if") return [{ ...s, body: vectoriseLoops(s.body) }];
     if (s.kind !== "for") return [s];
     if (s.loop !== "vectorize") return [forLoop(s.atom, vectoriseLoops(s.body), s.loop)];
+    if (!canVectorise(s.body)) return [forLoop(s.atom, vectoriseLoops(s.body))];
     return new Vectoriser(s.atom).body(s.body);
   });
+}
+
+/** Memory of one lane's own, or lanes within lanes, are left to a serial loop. */
+function canVectorise(body: readonly Stmt[]): boolean {
+  let can = true;
+  visitStatements(body, (s) => {
+    if (s.kind === "alloc" || (s.kind === "for" && s.loop === "vectorize")) can = false;
+  });
+  return can;
 }
 
 class Vectoriser {

@@ -103,19 +103,24 @@ export const applySchedule = (kernel: Kernel, actions: readonly Action[]): Kerne
 function transform(body: readonly Stmt[], a: Action): Stmt[] {
   switch (a.action) {
     case "split":
-      return mapLoop(body, a.loop, (s) => split(s, a.factor, a.tail));
+      return mapLoop(body, a.loop, (s) => split(whole(s), a.factor, a.tail));
     case "collapse":
-      return mapLoop(body, a.outer, (s) => [collapse(s, a.inner)]);
+      return mapLoop(body, a.outer, (s) => [collapse(whole(s), a.inner)]);
     case "reorder":
       return mapLoop(body, a.loop, (s) => {
         requireIndependent(s);
         return sink(s.atom, s.loop, s.body, a.inside);
       });
     case "unroll":
-      return mapLoop(body, a.loop, (s) => [{ ...s, loop: "unroll" }]);
+      return mapLoop(body, a.loop, (s) => {
+        if (s.atom.extent.value === undefined)
+          throw new ScheduleError(`unroll: loop ${s.atom.name} has ${s.atom.extent} iterations`);
+        return [{ ...whole(s), loop: "unroll" }];
+      });
     case "vectorize":
       return mapLoop(body, a.loop, (s) => {
         if (!isSum(s)) requireIndependent(s);
+        requireLanes(s);
         return [{ ...s, loop: "vectorize" }];
       });
     case "parallel":
@@ -128,7 +133,7 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
     case "stage":
       return stage(body, a);
     case "partition":
-      return mapLoop(body, a.loop, partition);
+      return mapLoop(body, a.loop, (s) => partition(whole(s)));
   }
 }
 
@@ -208,6 +213,25 @@ function requireIndependent(s: ForStmt): void {
     throw new ScheduleError(`the iterations of loop ${s.atom.name} depend on each other`);
 }
 
+/** A vector has a constant number of lanes, a power of two; a loop over lanes holds no other. */
+function requireLanes(s: ForStmt): void {
+  const lanes = s.atom.extent.value;
+  if (lanes === undefined || lanes < 1 || !Number.isInteger(Math.log2(lanes)))
+    throw new ScheduleError(
+      `vectorize: loop ${s.atom.name} has ${s.atom.extent} iterations, not a power of two`,
+    );
+  visitStatements(s.body, (inner) => {
+    if (inner.kind === "for" && inner.loop === "vectorize")
+      throw new ScheduleError(`vectorize: loop ${s.atom.name} holds a loop over lanes, ${inner.atom.name}`);
+  });
+}
+
+/** A loop over lanes is not taken apart. */
+function whole(s: ForStmt): ForStmt {
+  if (s.loop === "vectorize") throw new ScheduleError(`loop ${s.atom.name} is over the lanes of a vector`);
+  return s;
+}
+
 const renamed = (atom: LoopAtom, suffix: string, extent: Index | number): LoopAtom =>
   loopAtom(`${atom.name}${suffix}`, extent);
 
@@ -244,7 +268,12 @@ function split(s: ForStmt, factor: number, tail: "peel" | "guard"): Stmt[] {
   const within = addIndex(extent, negIndex(place), -1);
   const reduction = !isIndependent(s);
   return [
-    nest(outer, inner, s.loop, guard(atPlace(s.body, atom, place), inner, within, reduction, new Set())),
+    nest(
+      outer,
+      inner,
+      s.loop,
+      guard(atPlace(s.body, atom, place), inner, within, reduction, allocatedIn(s.body)),
+    ),
   ];
 }
 
@@ -271,18 +300,14 @@ function guard(
   inner: LoopAtom,
   within: Index,
   reduction: boolean,
-  own: Set<Buffer>,
+  own: ReadonlySet<Buffer>,
 ): Stmt[] {
   const guarded = rewriteBody(body, (x) => {
-    if (x.op !== "load" || x.buffer.space === "local") return x;
+    if (x.op !== "load" || own.has(x.buffer)) return x;
     if (!mentions(x.index, inner) || isNonNegative(within)) return x;
     return load(x.buffer, x.index, [...x.valid, within], { dtype: x.dtype });
   });
   return guarded.map((s): Stmt => {
-    if (s.kind === "alloc") {
-      own.add(s.buffer);
-      return s;
-    }
     if (s.kind === "for" || s.kind === "if")
       return { ...s, body: guard(s.body, inner, within, reduction, own) };
     if (s.kind === "accumulate" && reduction && !own.has(s.buffer)) {
@@ -413,6 +438,8 @@ function factorReduction(body: readonly Stmt[], name: string, layout: "inner" | 
     return [allocation, shared, ...statements.slice(0, at), join, ...statements.slice(at + 1)];
   };
   const changed = visit(body);
+  if (layout === "shared" && !body.some((s) => s.kind === "alloc" && s.buffer === target))
+    throw new ScheduleError(`rfactor: the reduction over ${name} is not at the top of the kernel`);
   if (!done) throw new ScheduleError(`the target of the reduction over ${name} is not allocated around it`);
   return changed;
 }
@@ -479,6 +506,8 @@ function redirect(body: readonly Stmt[], from: Buffer, to: Buffer, place: (index
 
 function stage(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>): Stmt[] {
   if (a.at === undefined) return stageIn(body, a);
+  if (a.space === "scratch")
+    throw new ScheduleError("stage: memory shared by all threads is filled at the top of the kernel");
   return mapLoop(body, a.at, (s) => [{ ...s, body: stageIn(s.body, a) }]);
 }
 
@@ -488,10 +517,14 @@ function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>)
     throw new ScheduleError(`stage wants one load of ${a.buffer} there, found ${loads.length}`);
   const [original] = loads;
   const inside = new Map<string, LoopAtom>();
+  const ambiguous = new Set<string>(a.order.filter((name, i) => a.order.indexOf(name) !== i));
   visitStatements(body, (s) => {
-    if (s.kind === "for") inside.set(s.atom.name, s.atom);
+    if (s.kind !== "for") return;
+    if (inside.has(s.atom.name)) ambiguous.add(s.atom.name);
+    inside.set(s.atom.name, s.atom);
   });
   const loops = a.order.map((name) => {
+    if (ambiguous.has(name)) throw new ScheduleError(`stage: loop ${name} is named or stands there twice`);
     const atom = inside.get(name);
     if (atom?.extent.value === undefined)
       throw new ScheduleError(`stage: no loop ${name} of constant length there`);
