@@ -10,5 +10,6 @@ export {
 export { TensorError } from "./tensor/core.js";
 export { grad, valueAndGrad } from "./tensor/functional.js";
 export { type JitOptions, jit } from "./tensor/jit.js";
+export { manualSeed } from "./tensor/random.js";
 export { Tensor } from "./tensor/tensor.js";
 export { type BoundVariable, Variable } from "./tensor/variable.js";

@@ -52,7 +52,8 @@ export abstract class Elementwise extends TensorCore {
     return this.wrap(unary(op, castNode(this.node, isFloat(this.dtype) ? this.dtype : DEFAULT_FLOAT)));
   }
 
-  private get self(): Tensor {
+  /** This, as what it is at run time: every tensor is of the last family. */
+  protected get self(): Tensor {
     return this as unknown as Tensor;
   }
 
@@ -163,6 +164,11 @@ export abstract class Elementwise extends TensorCore {
   lerp(end: Tensor, weight: Operand): Tensor {
     return this.add(end.sub(this.self).mul(weight));
   }
+  /** this + value * (x * y). */
+  addcmul(x: Tensor, y: Operand, { value = 1 }: { value?: number } = {}): Tensor {
+    const product = x.mul(y);
+    return this.add(value === 1 ? product : product.mul(value));
+  }
   /** Limits values to [min, max]; either may be left out. NaN stays. */
   clamp(min?: Operand, max?: Operand): Tensor {
     if (min === undefined && max === undefined) throw new TensorError("clamp: needs min, max or both");
@@ -179,8 +185,8 @@ export abstract class Elementwise extends TensorCore {
   }
   /** -1, 0 or 1; NaN stays NaN. */
   sign(): Tensor {
-    const zero = this.mul(0);
-    return this.eq(0).where(zero, this.gt(0).cast(this.dtype).sub(this.lt(0).cast(this.dtype)).add(zero));
+    const sign = this.gt(0).cast("int8").sub(this.lt(0).cast("int8")).cast(this.dtype);
+    return isFloat(this.dtype) ? this.isnan().where(Number.NaN, sign) : sign;
   }
   square(): Tensor {
     return this.mul(this.self);
@@ -221,12 +227,15 @@ export abstract class Elementwise extends TensorCore {
   log10(): Tensor {
     return this.float("log").mul(Math.LOG10E);
   }
-  /** log(1 + this), exact near 0 (W. Kahan's correction by the rounding error of 1 + x). */
+  /**
+   * log(1 + this), exact near 0: what rounding took from y = 1 + x is given back, as log(y + d) is log(y) + d/y. The
+   * slope is 1/y with or without it.
+   */
   log1p(): Tensor {
     const x = this.toFloats();
     const y = x.add(1);
-    const corrected = y.log().mul(x.div(y.sub(1)));
-    return y.eq(1).where(x, y.isinf().where(y, corrected));
+    const lost = x.sub(y.sub(1)).div(y);
+    return y.log().add(x.abs().lt(0.5).where(lost, 0).detach());
   }
   sin(): Tensor {
     return this.float("sin");

@@ -17,7 +17,7 @@ export interface ReduceOptions {
 }
 
 /** The dtype in which sums and products are taken: small integers in int32, small floats in float32. */
-function accumulationType(dtype: DType): DType {
+export function accumulationType(dtype: DType): DType {
   if (isFloat(dtype)) return bytesOf(dtype) < 4 ? "float32" : dtype;
   if (kindOf(dtype) === "unsigned" && bytesOf(dtype) >= 4) return dtype;
   return bytesOf(dtype) < 4 ? "int32" : dtype;

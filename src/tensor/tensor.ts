@@ -5,10 +5,10 @@ import { constNode, iota, type Node, type Shape, sizeOf } from "../graph/node.js
 import { DEFAULT_FLOAT } from "../graph/promote.js";
 import { realizeNodes, type RealizeOptions } from "../engine/engine.js";
 import { encodeElements, toScalar } from "../scalar/convert.js";
-import { type DType, type Scalar } from "../scalar/dtype.js";
+import type { DType, Scalar } from "../scalar/dtype.js";
 import { broadcastNode, broadcastShapes, type NestedArray, TensorError, type TypedArray } from "./core.js";
 import { backward } from "./gradient.js";
-import { Reduction } from "./reduction.js";
+import { fansOf, normalNode, Random, randomBits, uniformNode } from "./random.js";
 import { TensorStorage } from "./storage.js";
 
 export interface TensorOptions {
@@ -30,7 +30,7 @@ const ARRAY_DTYPES: readonly (readonly [string, DType])[] = [
 ];
 
 /** An n-dimensional array, computed when it is read. */
-export class Tensor extends Reduction {
+export class Tensor extends Random {
   /** @internal A tensor of its own with this value. */
   static ofNode(node: Node): Tensor {
     return new Tensor(new TensorStorage(node));
@@ -101,6 +101,71 @@ export class Tensor extends Reduction {
     return Tensor.ofNode(iota(shape, 0))
       .eq(Tensor.ofNode(iota(shape, 1)))
       .cast(dtype);
+  }
+
+  /** Uniform in [0, 1). */
+  static rand(shape: Shape, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
+    return Tensor.ofNode(uniformNode(shape, dtype, 0));
+  }
+  /** Normal with mean 0 and variance 1. */
+  static randn(shape: Shape, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
+    return Tensor.ofNode(normalNode(shape, dtype));
+  }
+  /** Uniform in [low, high). */
+  static uniform(shape: Shape, low = 0, high = 1, options: TensorOptions = {}): Tensor {
+    return Tensor.rand(shape, options)
+      .mul(high - low)
+      .add(low);
+  }
+  /** Normal with a mean and a standard deviation. */
+  static normal(shape: Shape, mean = 0, deviation = 1, options: TensorOptions = {}): Tensor {
+    return Tensor.randn(shape, options).mul(deviation).add(mean);
+  }
+  /** Uniform integers in [low, high). */
+  static randint(low: number, high: number, shape: Shape, { dtype = "int32" }: TensorOptions = {}): Tensor {
+    const range = high - low;
+    if (!Number.isInteger(low) || !Number.isInteger(high) || range < 1 || range > 2 ** 32)
+      throw new TensorError(`randint: [${low}, ${high}) should hold 1 to 2^32 integers`);
+    const bits = Tensor.ofNode(randomBits(shape));
+    const below = range === 2 ** 32 ? bits : bits.mod(range);
+    const wide = range <= 2 ** 31 && low >= -(2 ** 31) && high <= 2 ** 31 ? "int32" : "int64";
+    return below.cast(wide).add(low).cast(dtype);
+  }
+  /** 0 to count - 1 in random order; int32. Work grows with the square of the count. */
+  static randperm(count: number): Tensor {
+    // The place of an element is the number of those before it. Equal bits are told apart by their places.
+    const key = Tensor.ofNode(randomBits([count]));
+    const [mine, other] = [key.unsqueeze(1), key.unsqueeze(0)];
+    const [row, column] = [0, 1].map((axis) => Tensor.ofNode(iota([count, count], axis)));
+    const before = other.lt(mine).logicalOr(other.eq(mine).logicalAnd(column.lt(row)));
+    return before.sum(1);
+  }
+  /**
+   * Weights [outputs, inputs, window..], uniform in +-gain * sqrt(3 / fan in) (He and others, 2015). With a gain of
+   * sqrt(1 / 3) PyTorch's layers start.
+   */
+  static kaimingUniform(
+    shape: readonly number[],
+    { gain = Math.SQRT2, dtype }: TensorOptions & { readonly gain?: number } = {},
+  ): Tensor {
+    const bound = gain * Math.sqrt(3 / fansOf(shape).input);
+    return Tensor.uniform(shape, -bound, bound, { dtype });
+  }
+  /** Weights [outputs, inputs, window..], normal with deviation gain / sqrt(fan in). */
+  static kaimingNormal(
+    shape: readonly number[],
+    { gain = Math.SQRT2, dtype }: TensorOptions & { readonly gain?: number } = {},
+  ): Tensor {
+    return Tensor.normal(shape, 0, gain / Math.sqrt(fansOf(shape).input), { dtype });
+  }
+  /** Weights uniform in +-gain * sqrt(6 / (fan in + fan out)) (Glorot and Bengio, 2010). */
+  static glorotUniform(
+    shape: readonly number[],
+    { gain = 1, dtype }: TensorOptions & { readonly gain?: number } = {},
+  ): Tensor {
+    const { input, output } = fansOf(shape);
+    const bound = gain * Math.sqrt(6 / (input + output));
+    return Tensor.uniform(shape, -bound, bound, { dtype });
   }
 
   /** Tensors one after the other along an axis. Dtypes promote. */

@@ -1,0 +1,132 @@
+// Contractions: products of matrices and what is made of them. Each is written as a multiplication of two repeated
+// operands and a sum over the last axis, which the compiler recognises by that form and by no name.
+
+import { type Dim, iota, sameDim } from "../graph/node.js";
+import { promote } from "../graph/promote.js";
+import type { DType } from "../scalar/dtype.js";
+import { broadcastShapes, TensorError } from "./core.js";
+import { accumulationType, Reduction } from "./reduction.js";
+import type { Tensor } from "./tensor.js";
+
+export interface AttentionOptions {
+  /** Bool: where attention is allowed. Float: added to the scores. Broadcasts to [..., queries, keys]. */
+  readonly mask?: Tensor;
+  /** Query i sees keys 0 to i only. */
+  readonly isCausal?: boolean;
+  /** Factor of the scores; default 1 / sqrt(width of a query). */
+  readonly scale?: number;
+  /** Heads of keys and values serve several heads of queries each. */
+  readonly enableGqa?: boolean;
+  /** Probability with which a weight is dropped. */
+  readonly dropout?: number;
+}
+
+export abstract class Linear extends Reduction {
+  /**
+   * Product of matrices as in PyTorch: the last two axes are matrices, [.., m, k] x [.., k, n] gives [.., m, n], those
+   * before broadcast; an operand of one axis is a vector. Small floats multiply and add up in float32.
+   */
+  matmul(other: Tensor): Tensor {
+    if (this.ndim === 0 || other.ndim === 0) {
+      throw new TensorError(`matmul: ${this} and ${other} must have at least one axis; use mul for scalars`);
+    }
+    const left = this.ndim === 1 ? this.unsqueeze(0) : this.self;
+    const right = other.ndim === 1 ? other.unsqueeze(1) : other;
+    const [inner, rows] = [left.shape[left.ndim - 1], right.shape[right.ndim - 2]];
+    const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2));
+    if (!sameDim(inner, rows) || batch === undefined) {
+      throw new TensorError(
+        `matmul: ${this} and ${other} do not fit: the last axis of the one must be as long as the one before the ` +
+          "last of the other, and those before must broadcast",
+      );
+    }
+    const dtype = contractionType("matmul", this.self, other);
+    const product = contract(left.unsqueeze(-2), right.transpose().unsqueeze(-3), dtype).cast(dtype);
+    if (this.ndim > 1 && other.ndim > 1) return product;
+    const shape: Dim[] = [...batch];
+    if (this.ndim > 1) shape.push(left.shape[left.ndim - 2]);
+    if (other.ndim > 1) shape.push(right.shape[right.ndim - 1]);
+    return product.reshape(shape);
+  }
+
+  /** Inner product of two vectors [k]; a scalar. */
+  dot(other: Tensor): Tensor {
+    if (this.ndim !== 1 || other.ndim !== 1)
+      throw new TensorError(`dot: ${this} and ${other} must both be vectors`);
+    return this.matmul(other);
+  }
+
+  /** this [.., in] x weight [out, in] transposed, + bias [out]: [.., out]. */
+  linear(weight: Tensor, bias?: Tensor): Tensor {
+    if (
+      weight.ndim !== 2 ||
+      this.ndim === 0 ||
+      !sameDim(this.shape[this.ndim - 1], weight.shape[1]) ||
+      (bias !== undefined && (bias.ndim !== 1 || !sameDim(bias.shape[0], weight.shape[0])))
+    ) {
+      throw new TensorError(
+        `linear: ${this} needs a weight [out, ${this.shape[this.ndim - 1]}] and a bias [out], got ${weight}` +
+          (bias === undefined ? "" : ` and ${bias}`),
+      );
+    }
+    const dtype = contractionType("linear", this.self, weight);
+    const product = contract(this.unsqueeze(-2), weight, dtype);
+    return (bias === undefined ? product : product.add(bias.cast(product.dtype))).cast(dtype);
+  }
+
+  /**
+   * softmax(this x keys^T * scale) x values, of queries [.., l, e], keys [.., s, e] and values [.., s, v]: [.., l, v].
+   * A query that may attend to no key gives NaN.
+   */
+  scaledDotProductAttention(
+    keys: Tensor,
+    values: Tensor,
+    { mask, isCausal = false, scale, enableGqa = false, dropout = 0 }: AttentionOptions = {},
+  ): Tensor {
+    if (this.ndim < 2 || keys.ndim < 2 || values.ndim < 2) {
+      throw new TensorError(
+        `scaledDotProductAttention: ${this}, ${keys}, ${values} need at least two axes each`,
+      );
+    }
+    const wide = accumulationType(contractionType("scaledDotProductAttention", this.self, keys));
+    const [k, v] = enableGqa ? [keys, values].map((x) => shareHeads(x, this.self)) : [keys, values];
+    const width = this.sizes[this.ndim - 1];
+    let scores = this.cast(wide)
+      .matmul(k.cast(wide).transpose())
+      .mul(scale ?? 1 / Math.sqrt(width));
+    if (isCausal) {
+      const shape = scores.shape.slice(-2);
+      const seen = this.wrap(iota(shape, 1)).le(this.wrap(iota(shape, 0)));
+      scores = seen.where(scores, Number.NEGATIVE_INFINITY);
+    }
+    if (mask?.dtype === "bool") scores = mask.where(scores, Number.NEGATIVE_INFINITY);
+    else if (mask !== undefined) scores = scores.add(mask.cast(wide));
+    const weights = scores.softmax(-1);
+    return (dropout > 0 ? weights.dropout(dropout) : weights).matmul(v.cast(wide)).cast(this.dtype);
+  }
+}
+
+/** The dtype of a contraction's result. */
+export function contractionType(operation: string, x: Tensor, y: Tensor): DType {
+  const dtype = promote(x.dtype, y.dtype);
+  if (dtype === "bool")
+    throw new TensorError(`${operation}: ${x} and ${y} are bools, which have no product; cast them first`);
+  return dtype;
+}
+
+/** Sums over the last axes of x * y, in the wide type in which a sum of `dtype` is taken. */
+export function contract(x: Tensor, y: Tensor, dtype: DType, axes: number | readonly number[] = -1): Tensor {
+  const wide = accumulationType(dtype);
+  return x.cast(wide).mul(y.cast(wide)).sum(axes);
+}
+
+/** Each head of [.., heads, s, e] as often as there are query heads for it. */
+function shareHeads(x: Tensor, queries: Tensor): Tensor {
+  const [have, want] = [x, queries].map((t) => (t.ndim < 3 ? 1 : t.sizes[t.ndim - 3]));
+  if (want % have !== 0) {
+    throw new TensorError(
+      `scaledDotProductAttention: ${want} heads of queries cannot share ${have} heads of ${x} evenly`,
+    );
+  }
+  return want === have ? x : x.repeatInterleave(want / have, -3);
+}

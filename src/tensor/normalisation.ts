@@ -1,0 +1,122 @@
+// Normalisation: values brought to mean 0 and variance 1 (or to norm 1) over some axes, then scaled and shifted.
+// Statistics are taken in float32 at least.
+
+import { printShape, type Shape, sameShape } from "../graph/node.js";
+import { bytesOf, type DType } from "../scalar/dtype.js";
+import { Convolution } from "./convolution.js";
+import { TensorError } from "./core.js";
+import { accumulationType } from "./reduction.js";
+import type { Tensor } from "./tensor.js";
+
+export interface NormOptions {
+  readonly weight?: Tensor;
+  readonly bias?: Tensor;
+  /** Added to the variance; default 1e-5. */
+  readonly eps?: number;
+}
+
+export interface RmsNormOptions {
+  readonly weight?: Tensor;
+  /** Added to the mean square; default the dtype's smallest step above 1. */
+  readonly eps?: number;
+}
+
+export abstract class Normalisation extends Convolution {
+  /** Normalises over the last axes, of sizes `shape`; weight and bias have that shape. */
+  layerNorm(shape: Shape, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
+    const axes = this.lastAxes("layerNorm", shape, [weight, bias]);
+    return scaleAndShift(normalised(this.wide(), axes, eps), weight, bias).cast(this.toFloats().dtype);
+  }
+
+  /** Divides by the root of the mean square over the last axes, of sizes `shape`; weight has that shape. */
+  rmsNorm(shape: Shape, { weight, eps = stepAboveOne(this.toFloats().dtype) }: RmsNormOptions = {}): Tensor {
+    const axes = this.lastAxes("rmsNorm", shape, [weight]);
+    const x = this.wide();
+    const result = x.mul(x.square().mean(axes, { keepdim: true }).add(eps).rsqrt());
+    return scaleAndShift(result, weight, undefined).cast(this.toFloats().dtype);
+  }
+
+  /**
+   * (this - mean) / sqrt(variance + eps) * weight + bias with given statistics; all are [channels], the channels being
+   * axis 1 of this.
+   */
+  batchNorm(mean: Tensor, variance: Tensor, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
+    const channels = this.shape[1];
+    for (const x of [mean, variance, weight, bias]) {
+      if (x !== undefined && !sameShape(x.shape, [channels]))
+        throw new TensorError(
+          `batchNorm: ${this} needs statistics, weight and bias of [${channels}], got ${x}`,
+        );
+    }
+    const x = this.wide();
+    const place = (y: Tensor): Tensor =>
+      y.cast(x.dtype).reshape([channels, ...this.shape.slice(2).map(() => 1)]);
+    const factor = variance.cast(x.dtype).add(eps).rsqrt();
+    const scale = place(weight === undefined ? factor : factor.mul(weight.cast(x.dtype)));
+    const result = x.sub(place(mean)).mul(scale);
+    return (bias === undefined ? result : result.add(place(bias))).cast(this.toFloats().dtype);
+  }
+
+  /** Normalises each of `groups` parts of the channels (axis 1) of each batch entry; weight and bias are [channels]. */
+  groupNorm(groups: number, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
+    const [batch, channels, ...rest] = this.sizes;
+    if (this.ndim < 2 || channels % groups !== 0)
+      throw new TensorError(`groupNorm: the channels (axis 1) of ${this} do not make ${groups} groups`);
+    const grouped = this.wide().reshape([
+      batch,
+      groups,
+      (channels / groups) * rest.reduce((n, d) => n * d, 1),
+    ]);
+    const shape = [channels, ...rest.map(() => 1)];
+    return scaleAndShift(
+      normalised(grouped, [2], eps).reshape(this.shape),
+      weight?.reshape(shape),
+      bias?.reshape(shape),
+    ).cast(this.toFloats().dtype);
+  }
+
+  /** Normalises each channel (axis 1) of each batch entry. */
+  instanceNorm(options?: NormOptions): Tensor {
+    return this.groupNorm(this.sizes[1], options);
+  }
+
+  /** Divided by its norm along an axis, of at least eps. */
+  normalize({ p = 2, axis = 1, eps = 1e-12 }: { p?: number; axis?: number; eps?: number } = {}): Tensor {
+    return this.div(this.norm(p, axis, { keepdim: true }).clamp(eps));
+  }
+
+  private wide(): Tensor {
+    return this.cast(accumulationType(this.toFloats().dtype));
+  }
+
+  private lastAxes(operation: string, shape: Shape, given: readonly (Tensor | undefined)[]): number[] {
+    const lead = this.ndim - shape.length;
+    if (shape.length === 0 || lead < 0 || !sameShape(this.shape.slice(lead), shape)) {
+      throw new TensorError(`${operation}: the last axes of ${this} are not ${printShape(shape)}`);
+    }
+    for (const x of given) {
+      if (x !== undefined && !sameShape(x.shape, shape))
+        throw new TensorError(`${operation}: weight and bias should be ${printShape(shape)}, got ${x}`);
+    }
+    return shape.map((_, i) => lead + i);
+  }
+}
+
+/** Mean 0 and variance 1 over axes; the mean is taken off first, so that nothing cancels. */
+function normalised(x: Tensor, axes: readonly number[], eps: number): Tensor {
+  const centred = x.sub(x.mean(axes, { keepdim: true }));
+  return centred.mul(centred.square().mean(axes, { keepdim: true }).add(eps).rsqrt());
+}
+
+function scaleAndShift(x: Tensor, weight: Tensor | undefined, bias: Tensor | undefined): Tensor {
+  const scaled = weight === undefined ? x : x.mul(weight.cast(x.dtype));
+  return bias === undefined ? scaled : scaled.add(bias.cast(x.dtype));
+}
+
+/** The distance from 1 to the next number. */
+function stepAboveOne(dtype: DType): number {
+  if (dtype === "bfloat16") return 2 ** -7;
+  if (dtype === "float8e4m3") return 2 ** -3;
+  if (dtype === "float8e5m2") return 2 ** -2;
+  return { 2: 2 ** -10, 4: 2 ** -23, 8: 2 ** -52 }[bytesOf(dtype) as 2 | 4 | 8];
+}
