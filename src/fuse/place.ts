@@ -94,6 +94,8 @@ interface Use {
   /** Loops around: the draft's that matter here, then those of reductions and rows inside. */
   readonly outer: readonly LoopAtom[];
   readonly inner: readonly LoopAtom[];
+  /** A sum asks for the value itself, moved at most: another sum would become part of it. */
+  readonly summed: boolean;
 }
 
 /** True for nodes that a kernel computes from others, element by element, at the same or a moved position. */
@@ -229,21 +231,17 @@ class Placer {
       }
       return this.storeNode(node, uses);
     }
+    const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
+    const [use, ...others] = uses;
+    const merges = others.length === 0 && use.summed && node.reduction === "add";
+    if (merges && evaluations <= MERGED_REDUNDANCY * elements) return this.placeNested(node, use);
     const local = this.feedsContraction(node, uses) ? undefined : this.localPlacement(node, uses, draft);
     if (local !== undefined && this.fits(node, draft, local.level, reduced)) {
       return this.placeLocal(node, draft, local);
     }
-    const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
-    const mergeable = node.reduction === "add";
     const small = reduced <= 64 * elements && reduced < LARGE_CONTRACTION;
-    if (
-      uses.length === 1 &&
-      evaluations <= elements * (mergeable ? MERGED_REDUNDANCY : small ? REDUNDANCY : 0)
-    ) {
-      // Inside the loops of the nest that asks for it, wherever that stands.
-      draft.placements.set(node, { kind: "register" });
-      return this.useReduced(node, uses[0], uses[0].outer);
-    }
+    if (others.length === 0 && small && evaluations <= REDUNDANCY * elements)
+      return this.placeNested(node, use);
     this.storeNode(node, uses);
   }
 
@@ -271,6 +269,12 @@ class Placer {
     for (const use of uses) this.useReduced(node, use, [...level]);
   }
 
+  /** In a register inside the loops of the nest that asks for it, wherever that stands. */
+  private placeNested(node: ReduceNode, use: Use): void {
+    use.draft.placements.set(node, { kind: "register" });
+    this.useReduced(node, use, use.outer);
+  }
+
   /** The use of a reduction's input inside the reduction's own loops. */
   private useReduced(node: ReduceNode, use: Use, outer: readonly LoopAtom[]): void {
     const [input] = node.inputs;
@@ -282,7 +286,8 @@ class Placer {
       return toIndex(loop);
     });
     const inner = use.inner.filter((loop) => use.index.some((x) => mentionsLoop(x, loop)));
-    this.addUse(input, { ...use, index, outer, inner: [...inner, ...own] });
+    const summed = node.reduction === "add";
+    this.addUse(input, { ...use, index, outer, inner: [...inner, ...own], summed });
   }
 
   // --- rows in local memory --------------------------------------------------------------------------------------
@@ -334,7 +339,7 @@ class Placer {
       row.push(loop);
       return toIndex(loop);
     });
-    const use: Use = { draft, index: position, valid: [], outer: [...level], inner: row };
+    const use: Use = { draft, index: position, valid: [], outer: [...level], inner: row, summed: false };
     if (node.op === "reduce") {
       if (elementsOf(node.inputs[0]) >= LARGE_CONTRACTION && hasReuse(node)) draft.contracts = true;
       this.useReduced(node, use, [...level]);
@@ -369,7 +374,14 @@ class Placer {
     for (const use of uses) this.read(node, use.draft);
     if (elementsOf(node) === 0) return;
     for (const draft of drafts) {
-      const use: Use = { draft, index: draft.from, valid: draft.valid, outer: draft.loops, inner: [] };
+      const use: Use = {
+        draft,
+        index: draft.from,
+        valid: draft.valid,
+        outer: draft.loops,
+        inner: [],
+        summed: false,
+      };
       if (draft.source === node) this.enter(node, use);
       else this.addUse(draft.source, use);
       if (draft.mode === "scatter") {
@@ -504,11 +516,11 @@ class Placer {
         if (!neverValid(valid)) this.addUse(node.inputs[0], { ...use, index, valid });
       } else if (node.op === "gather") {
         const [data, index] = node.inputs;
-        this.addUse(index, use);
+        this.addUse(index, { ...use, summed: false });
         const loaded = standIn(use);
         const position = use.index.map((x, axis) => (axis === node.axis ? loaded : x));
-        this.addUse(data, { ...use, index: position });
-      } else for (const input of node.inputs) this.addUse(input, use);
+        this.addUse(data, { ...use, index: position, summed: false });
+      } else for (const input of node.inputs) this.addUse(input, { ...use, summed: false });
     }
   }
 
