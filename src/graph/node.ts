@@ -262,7 +262,10 @@ export function reshape(x: Node, shape: Shape): Node {
     fail("reshape", `${describe(x)} has ${sizeOf(x.shape)} elements, ${printShape(shape)} ${sizeOf(shape)}`);
   }
   if (sameShape(x.shape, shape)) return x;
-  if (x.op === "reshape" && x.storage === undefined) return reshape(x.inputs[0], shape);
+  // Never past a reshape to the same shape: that is an identity, which gradients are taken with respect to.
+  const [inner] = x.inputs;
+  if (x.op === "reshape" && x.storage === undefined && !sameShape(x.shape, inner.shape))
+    return reshape(inner, shape);
   return make<ReshapeNode>({ op: "reshape", dtype: x.dtype, shape, inputs: [x] });
 }
 
