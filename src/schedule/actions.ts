@@ -174,6 +174,14 @@ function allocatedIn(body: readonly Stmt[]): Set<Buffer> {
   return buffers;
 }
 
+function writtenIn(body: readonly Stmt[]): Set<Buffer> {
+  const buffers = new Set<Buffer>();
+  visitStatements(body, (s) => {
+    if (s.kind === "store" || s.kind === "accumulate") buffers.add(s.buffer);
+  });
+  return buffers;
+}
+
 /** True if no iteration of the loop writes what another one reads or writes. */
 export function isIndependent(s: ForStmt): boolean {
   const own = allocatedIn(s.body);
@@ -432,10 +440,7 @@ function factorReduction(body: readonly Stmt[], name: string, layout: "inner" | 
     if (done || at < 0) return [...statements];
     done = true;
     const parts = separate(statements[at], loop, target, op, layout);
-    if (layout !== "shared") return [...statements.slice(0, at), ...parts, ...statements.slice(at + 1)];
-    // Threads compute the parts before anything else of the block; the target stays with the one that joins them.
-    const [allocation, shared, join] = parts;
-    return [allocation, shared, ...statements.slice(0, at), join, ...statements.slice(at + 1)];
+    return [...statements.slice(0, at), ...parts, ...statements.slice(at + 1)];
   };
   const changed = visit(body);
   if (layout === "shared" && !body.some((s) => s.kind === "alloc" && s.buffer === target))
@@ -530,6 +535,12 @@ function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>)
       throw new ScheduleError(`stage: no loop ${name} of constant length there`);
     return atom;
   });
+  const own = allocatedIn(body);
+  const changed = writtenIn(body);
+  for (const { buffer } of loadsOf([store(original.buffer, 0, original)])) {
+    if (own.has(buffer) || changed.has(buffer))
+      throw new ScheduleError(`stage: ${a.buffer} depends on ${buffer.name}, which is written there`);
+  }
   const mentioned = freeAtoms(original);
   for (const atom of mentioned) {
     const stays = !(atom.kind === "loop" && inside.get(atom.name) === atom) || loops.includes(atom);

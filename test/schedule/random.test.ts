@@ -116,7 +116,11 @@ describe("random schedules", () => {
         for (const kernel of kernelsOf([randomGraph(new Choices(graph))], TARGET)) {
           verifyKernel(kernel);
           const memory = fill(kernel);
-          checkSchedule(kernel, memory, runKernel(kernel, memory), list, TARGET);
+          try {
+            checkSchedule(kernel, memory, runKernel(kernel, memory), list, TARGET);
+          } catch (error) {
+            throw new Error(`${printKernel(kernel)}\n${(error as Error).message}`);
+          }
         }
       }),
       { numRuns: 400 },

@@ -126,6 +126,7 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "softmax of rows": () => [softmax(leaf([9, 70]), 1)],
   "softmax of columns": () => [softmax(leaf([70, 37]), 0)],
   "softmax of one row": () => [softmax(leaf([300]), 0)],
+  "softmax of one long row": () => [softmax(leaf([40_000]), 0)],
   "matmul 64": () => [matmul(leaf([64, 64]), leaf([64, 64]))],
   "matmul odd": () => [relu(matmul(leaf([67, 65]), leaf([65, 71])))],
   "matmul transposed": () => [matmul(leaf([67, 65]), g.permute(leaf([70, 65]), [1, 0]))],

@@ -1,0 +1,319 @@
+// Each action by name: what it makes of a small loop nest, and what it refuses.
+
+import { describe, expect, it } from "vitest";
+import { parseKernel } from "../../src/kernel/parse.js";
+import { printKernel } from "../../src/kernel/print.js";
+import { verifyKernel } from "../../src/kernel/verify.js";
+import { lowerKernel } from "../../src/lower/lower.js";
+import { type Action, applySchedule, printAction, ScheduleError } from "../../src/schedule/actions.js";
+import { difference, fill, runKernel, runProgram } from "./compare.js";
+import { cpuTarget, TEXTS } from "./workloads.js";
+
+const NEGATION = `kernel negation(out: int32[10], a: int32[10]) {
+  for i in 10 { store out[i] = neg(a[i]) } }`;
+const TABLE = `kernel table(out: int32[24], a: int32[24]) {
+  for i in 4 { for j in 6 { store out[i*6 + j] = neg(a[i*6 + j]) } } }`;
+const TOTAL = `kernel total(out: int32[1], a: int32[12]) {
+  alloc local acc: int32[1]
+  store acc[0] = int32:0
+  for k in 12 { accumulate add acc[0] = a[k] }
+  store out[0] = acc[0] }`;
+
+/** The body after a schedule that keeps what the kernel computes. */
+function after(text: string, ...actions: readonly Action[]): string {
+  const kernel = parseKernel(text);
+  const scheduled = applySchedule(kernel, actions);
+  verifyKernel(scheduled);
+  const memory = fill(kernel);
+  const expected = runKernel(kernel, memory);
+  expect(difference(kernel, expected, runKernel(scheduled, memory))).toBeUndefined();
+  const program = lowerKernel(scheduled, cpuTarget(16, 16, 2), kernel);
+  expect(difference(kernel, expected, runProgram(program, memory))).toBeUndefined();
+  return printKernel(scheduled).split("\n").slice(1, -2).join("\n");
+}
+
+const refused = (text: string, ...actions: readonly Action[]) =>
+  expect(() => applySchedule(parseKernel(text), actions)).toThrow(ScheduleError);
+
+describe("split", () => {
+  it("peels the rest into a loop of its own", () => {
+    expect(after(NEGATION, { action: "split", loop: "i", factor: 4, tail: "peel" })).toMatchInlineSnapshot(`
+      "  for io in 2 {
+          for ii in 4 {
+            store out[io*4 + ii] = neg(a[io*4 + ii])
+          }
+        }
+        for it in 2 {
+          store out[it + 8] = neg(a[it + 8])"
+    `);
+  });
+  it("guards the rest: no load or store beyond the end", () => {
+    expect(after(NEGATION, { action: "split", loop: "i", factor: 4, tail: "guard" })).toMatchInlineSnapshot(`
+      "  for io in 3 {
+          for ii in 4 {
+            if (-io*4 - ii + 9) {
+              store out[io*4 + ii] = neg(a[io*4 + ii] when (-io*4 - ii + 9))
+            }
+          }"
+    `);
+  });
+  it("adds a reduction's identity beyond the end", () => {
+    expect(after(TOTAL, { action: "split", loop: "k", factor: 5, tail: "guard" })).toMatchInlineSnapshot(`
+      "  alloc local acc: int32[1]
+        store acc[0] = int32:0
+        for ko in 3 {
+          for ki in 5 {
+            accumulate add acc[0] = where(valid(-ko*5 - ki + 11), a[ko*5 + ki] when (-ko*5 - ki + 11), int32:0)
+          }
+        }"
+    `);
+  });
+  it("guards loads of local memory that was filled before", () => {
+    after(TEXTS.rows, { action: "split", loop: "l", factor: 3, tail: "guard" });
+  });
+  it("writes each condition once", () => {
+    const twice: Action[] = [
+      { action: "split", loop: "i", factor: 3, tail: "guard" },
+      { action: "split", loop: "j", factor: 5, tail: "guard" },
+    ];
+    const printed = after(TEXTS.windows, ...twice);
+    for (const line of printed.split("\n").filter((text) => text.includes(" when "))) {
+      const conditions = /when \(([^)]*)\)/.exec(line)![1].split(", ");
+      expect(new Set(conditions).size).toBe(conditions.length);
+    }
+  });
+  it("leaves the lanes of a vector together", () => {
+    const vector: Action = { action: "vectorize", loop: "i" };
+    refused(TEXTS.border, vector, { action: "split", loop: "i", factor: 2, tail: "peel" });
+  });
+});
+
+describe("collapse", () => {
+  it("makes one loop of two", () => {
+    expect(after(TABLE, { action: "collapse", outer: "i", inner: "j" })).toMatchInlineSnapshot(`
+      "  for i in 24 {
+          store out[i] = neg(a[i])"
+    `);
+  });
+  it("refuses where addresses are not linear over both", () => {
+    refused(TEXTS.border, { action: "collapse", outer: "i", inner: "j" });
+  });
+});
+
+describe("reorder", () => {
+  it("moves a loop inwards as far as it goes", () => {
+    expect(after(TABLE, { action: "reorder", loop: "i" })).toMatchInlineSnapshot(`
+      "  for j in 6 {
+          for i in 4 {
+            store out[i*6 + j] = neg(a[i*6 + j])
+          }"
+    `);
+  });
+  it("goes over allocations, which get a part for each iteration", () => {
+    expect(after(TEXTS.matmul, { action: "reorder", loop: "j" })).toMatchInlineSnapshot(`
+      "  for i in 13 {
+          alloc local acc: float32[7]
+          for j in 7 {
+            store acc[j] = float32:0
+          }
+          for k in 5 {
+            for j in 7 {
+              accumulate add acc[j] = mul(a[i*5 + k], b[k*7 + j])
+            }
+          }
+          for j in 7 {
+            store out[i*7 + j] = acc[j]
+          }"
+    `);
+  });
+  it("refuses a loop whose iterations depend on each other", () => {
+    refused(TOTAL, { action: "reorder", loop: "k" });
+  });
+});
+
+describe("unroll", () => {
+  it("marks a loop to be written out", () => {
+    expect(after(NEGATION, { action: "unroll", loop: "i" })).toMatchInlineSnapshot(`
+      "  for i in 10 unroll {
+          store out[i] = neg(a[i])"
+    `);
+  });
+  it("refuses a loop of unknown length", () => refused(TEXTS.symbolic, { action: "unroll", loop: "i" }));
+});
+
+describe("vectorize", () => {
+  it("marks a loop over lanes", () => {
+    const split: Action = { action: "split", loop: "i", factor: 4, tail: "peel" };
+    expect(after(NEGATION, split, { action: "vectorize", loop: "ii" })).toMatchInlineSnapshot(`
+      "  for io in 2 {
+          for ii in 4 vectorize {
+            store out[io*4 + ii] = neg(a[io*4 + ii])
+          }
+        }
+        for it in 2 {
+          store out[it + 8] = neg(a[it + 8])"
+    `);
+  });
+  it("refuses lanes that are not a power of two", () =>
+    refused(NEGATION, { action: "vectorize", loop: "i" }));
+  it("refuses lanes within lanes", () => {
+    const inner: Action = { action: "vectorize", loop: "ji" };
+    const split: Action = { action: "split", loop: "j", factor: 2, tail: "peel" };
+    refused(TABLE, split, inner, { action: "vectorize", loop: "i" });
+  });
+  it("runs lane after lane where the body still allocates", () => {
+    after(
+      TEXTS.matmul,
+      { action: "split", loop: "j", factor: 4, tail: "peel" },
+      { action: "vectorize", loop: "ji" },
+    );
+  });
+});
+
+describe("parallel", () => {
+  it("marks a loop for threads", () => {
+    expect(after(NEGATION, { action: "parallel", loop: "i" })).toMatchInlineSnapshot(`
+      "  for i in 10 parallel {
+          store out[i] = neg(a[i])"
+    `);
+  });
+  it("refuses a reduction", () => refused(TOTAL, { action: "parallel", loop: "k" }));
+  it("shares what was computed before the loop among its threads", () => {
+    const kernel = parseKernel(TEXTS.centred);
+    const scheduled = applySchedule(kernel, [{ action: "parallel", loop: "i" }]);
+    const program = lowerKernel(scheduled, cpuTarget(16, 16, 2), kernel);
+    expect(program.scratch.map((buffer) => buffer.name)).toEqual(["acc"]);
+    expect(program.phases.length).toBe(2);
+  });
+});
+
+describe("rfactor", () => {
+  const split: Action = { action: "split", loop: "k", factor: 4, tail: "peel" };
+  it("gives the parts of a reduction accumulators next to each other", () => {
+    expect(after(TOTAL, split, { action: "rfactor", loop: "ki", layout: "inner" })).toMatchInlineSnapshot(`
+      "  alloc local acc: int32[1]
+        store acc[0] = int32:0
+        alloc local accp: int32[4]
+        for kiz in 4 {
+          store accp[kiz] = int32:0
+        }
+        for ko in 3 {
+          for ki in 4 {
+            accumulate add accp[ki] = a[ko*4 + ki]
+          }
+        }
+        for kij in 4 {
+          accumulate add acc[0] = accp[kij]
+        }"
+    `);
+  });
+  it("gives threads accumulators in shared memory", () => {
+    const parts: Action[] = [
+      { action: "rfactor", loop: "ko", layout: "shared" },
+      { action: "parallel", loop: "ko" },
+    ];
+    expect(after(TOTAL, split, ...parts)).toMatchInlineSnapshot(`
+      "  alloc local acc: int32[1]
+        store acc[0] = int32:0
+        alloc scratch accp: int32[3]
+        for ko in 3 parallel {
+          alloc local accs: int32[1]
+          store accs[0] = int32:0
+          for ki in 4 {
+            accumulate add accs[0] = a[ko*4 + ki]
+          }
+          store accp[ko] = accs[0]
+        }
+        for koj in 3 {
+          accumulate add acc[0] = accp[koj]
+        }"
+    `);
+  });
+  it("refuses to share below the top", () => {
+    refused(TEXTS.largest, { action: "rfactor", loop: "k", layout: "shared" });
+  });
+});
+
+describe("stage", () => {
+  it("copies an operand in the order of the loops", () => {
+    const action: Action = {
+      action: "stage",
+      buffer: "b",
+      at: undefined,
+      order: ["j", "k"],
+      space: "scratch",
+    };
+    expect(after(TEXTS.matmul, action)).toMatchInlineSnapshot(`
+      "  alloc scratch bs: float32[35]
+        for j_b in 7 {
+          for k_b in 5 {
+            store bs[j_b*5 + k_b] = b[k_b*7 + j_b]
+          }
+        }
+        for i in 13 {
+          for j in 7 {
+            alloc local acc: float32[1]
+            store acc[0] = float32:0
+            for k in 5 {
+              accumulate add acc[0] = mul(a[i*5 + k], bs[j*5 + k])
+            }
+            store out[i*7 + j] = acc[0]
+          }"
+    `);
+  });
+  it("fills with zeros beyond the border", () => {
+    const action: Action = { action: "stage", buffer: "image", at: "i", order: ["j", "k"], space: "local" };
+    expect(after(TEXTS.windows, action)).toMatchInlineSnapshot(`
+      "  for i in 5 {
+          alloc local images: float32[24]
+          for j_image in 8 {
+            for k_image in 3 {
+              store images[j_image*3 + k_image] = image[i*8 + j_image + k_image - 1] when (j_image + k_image - 1, -j_image - k_image + 8)
+            }
+          }
+          for j in 8 {
+            alloc local acc: float32[1]
+            store acc[0] = float32:0
+            for k in 3 {
+              accumulate add acc[0] = mul(images[j*3 + k], filter[k])
+            }
+            store out[i*8 + j] = max(acc[0], float32:0)
+          }"
+    `);
+  });
+  it("refuses shared memory inside a loop", () => {
+    refused(TEXTS.matmul, { action: "stage", buffer: "b", at: "i", order: ["j", "k"], space: "scratch" });
+  });
+  it("refuses a loop named twice", () => {
+    const order = ["i", "k", "i"];
+    refused(TEXTS.matmul, { action: "stage", buffer: "a", at: undefined, order, space: "scratch" });
+  });
+});
+
+describe("partition", () => {
+  it("cuts a range where conditions change", () => {
+    expect(after(TEXTS.border, { action: "partition", loop: "j" })).toMatchInlineSnapshot(`
+      "  for i in 8 {
+          for jp0 in 1 {
+            store out[i*12 + jp0] = int32:0
+          }
+          for jp1 in 10 {
+            store out[i*12 + jp1 + 1] = a[i*10 + jp1 - 10] when (i - 1, -i + 6)
+          }
+          for jp2 in 1 {
+            store out[i*12 + jp2 + 11] = int32:0
+          }"
+    `);
+  });
+  it("refuses a loop without conditions", () => refused(NEGATION, { action: "partition", loop: "i" }));
+});
+
+it("actions print as what they are", () => {
+  expect(
+    [
+      { action: "split", loop: "i", factor: 4, tail: "peel" } as const,
+      { action: "reorder", loop: "i" } as const,
+      { action: "stage", buffer: "b", at: undefined, order: ["j", "k"], space: "scratch" } as const,
+    ].map(printAction),
+  ).toEqual(["split(i, 4, peel)", "reorder(i)", "stage(b, [j k], scratch)"]);
+});
