@@ -492,7 +492,8 @@ class Placer {
     for (const draft of drafts) {
       const own = uses.filter((use) => use.draft === draft);
       if (draft.mode !== "store" || own.length === 0) continue;
-      if (own.some((use) => use.inner.length > 0 || use.valid.length > 0)) continue;
+      if (own.some((use) => use.inner.length > 0 || use.valid.length > 0 || mentionsLoaded(use.index)))
+        continue;
       if (distinctIndices(own) !== 1 || !coversOnce(node, own[0].index, draft.loops)) continue;
       if (node.op === "reduce") {
         const level = loopsOf(own[0].index, draft.loops);
