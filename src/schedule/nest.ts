@@ -30,17 +30,28 @@ export interface Reduction {
   readonly stores: readonly Index[];
 }
 
-/** The nest as a reduction of that form, if it is one. */
+/** How much larger than all others a nest must be for its reduction to decide the schedule. */
+const DOMINANCE = 4;
+
+/**
+ * The nest as a reduction of that form, if it is one. Smaller reductions beside the main one (the count by which a
+ * gradient is divided, say) take whatever loops it gets.
+ */
 export function asReduction({ loops, body }: Chain): Reduction | undefined {
-  const nests = body.filter((s): s is ForStmt => s.kind === "for");
-  if (nests.length !== 1) return undefined;
-  const inner = chainOf(nests[0]);
-  const [only] = inner.body;
-  if (inner.body.length !== 1 || only.kind !== "accumulate") return undefined;
-  if (inner.loops.some((s) => strideOf(only.index, s.atom) !== 0)) return undefined;
+  const chains = body.flatMap((s) => (s.kind === "for" ? [chainOf(s)] : []));
+  const size = (chain: Chain): number => product(chain.loops.map((s) => s.atom));
+  const [main, ...others] = chains.sort((a, b) => size(b) - size(a));
+  if (main === undefined) return undefined;
+  if (others.reduce((sum, chain) => sum + size(chain), 0) * DOMINANCE > size(main)) return undefined;
+  for (const chain of chains) {
+    const [only] = chain.body;
+    if (chain.body.length !== 1 || only.kind !== "accumulate") return undefined;
+    if (chain.loops.some((s) => strideOf(only.index, s.atom) !== 0)) return undefined;
+  }
+  const only = main.body[0] as AccumulateStmt;
   return {
     outputs: loops.map((s) => s.atom),
-    reduced: inner.loops.map((s) => s.atom),
+    reduced: main.loops.map((s) => s.atom),
     accumulate: only,
     loads: loadsOf([only]),
     stores: body.flatMap((s) => (s.kind === "store" && s.buffer.space !== "local" ? [s.index] : [])),
