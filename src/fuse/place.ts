@@ -144,7 +144,9 @@ class Placer {
   run(): PlacedGraph {
     for (let i = this.order.length - 1; i >= 0; i--) this.visit(this.order[i]);
     for (const draft of this.drafts) orderLoops(draft);
-    return { drafts: this.drafts, stored: this.stored };
+    // Nests without iterations (an empty part of a concatenation) are no kernels.
+    const drafts = this.drafts.filter((draft) => draft.loops.every((loop) => loop.extent.value !== 0));
+    return { drafts, stored: this.stored };
   }
 
   private visit(node: Node): void {
