@@ -7,6 +7,7 @@ export {
   type RealizeOptions,
   setDefaultDevice,
 } from "./engine/engine.js";
+export * as nn from "./nn/index.js";
 export { TensorError } from "./tensor/core.js";
 export { grad, valueAndGrad } from "./tensor/functional.js";
 export { type JitOptions, jit } from "./tensor/jit.js";
