@@ -55,7 +55,7 @@ export async function open(_threads, deviceName) {
     const images = Tensor.from(start.images, { shape: [MNIST_BATCH, 1, 28, 28] });
     const labels = Tensor.from(start.labels);
     const weights = start.weights.map((data, i) =>
-      Tensor.from(data, { shape: MNIST_SHAPES[i], requiresGrad: true }),
+      Tensor.from(data, { shape: MNIST_SHAPES[i] }).requiresGrad_(),
     );
     const [w1, b1, w2, b2, w3, b3, w4, b4, w5, b5] = weights;
     const optimiser = new nn.Adam(weights, { lr: ADAM.lr, betas: [ADAM.beta1, ADAM.beta2], eps: ADAM.eps });

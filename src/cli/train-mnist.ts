@@ -163,7 +163,7 @@ async function train(data: Mnist, settings: Settings, signal: AbortSignal): Prom
       await step(images, labels, rate);
       done++;
       if (!progress.isDue(done) && done !== steps) continue;
-      const [loss, correct] = await sums.data();
+      const [loss, correct] = (await sums.data()) as Float32Array;
       const now = performance.now();
       const since = done - reported.steps;
       const digits = since * settings.batch;

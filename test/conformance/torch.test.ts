@@ -42,6 +42,9 @@ function contract(tensors: readonly Tensor[]): Tensor {
   return terms.reduce((sum, term) => sum.add(term));
 }
 
+/** What a result is called, the result, and what it should be. */
+type Check = readonly [string, Tensor, FixtureTensor];
+
 async function check(
   what: string,
   actual: Tensor,
@@ -73,12 +76,12 @@ async function run(fixture: FixtureCase, device: string): Promise<void> {
   const inputs = fixture.inputs.map(asTensor);
   const outputs = call(fixture, inputs);
   expect(outputs.length).toBe(fixture.outputs.length);
-  const checks = outputs.map((x, i) => [`output ${i}`, x, fixture.outputs[i]] as const);
+  const checks = outputs.map((x, i): Check => [`output ${i}`, x, fixture.outputs[i]]);
   const expected = fixture.gradients ?? [];
   const places = inputs.map((_, i) => i).filter((i) => expected[i] !== undefined);
   if (places.length > 0) {
     const gradients = gradientsOf(fixture, inputs, places);
-    checks.push(...places.map((i, k) => [`gradient ${i}`, gradients[k], expected[i]!] as const));
+    checks.push(...places.map((i, k): Check => [`gradient ${i}`, gradients[k], expected[i]!]));
   }
   await Tensor.realize(
     checks.map(([, x]) => x),
