@@ -4,9 +4,16 @@ export {
   availableDevices,
   type DeviceInfo,
   defaultDevice,
+  getDevice,
   type RealizeOptions,
   setDefaultDevice,
 } from "./engine/engine.js";
+export {
+  loadSafetensors,
+  loadSafetensorsMetadata,
+  SafetensorsError,
+  saveSafetensors,
+} from "./formats/safetensors.js";
 export * as nn from "./nn/index.js";
 export { TensorError } from "./tensor/core.js";
 export { grad, valueAndGrad } from "./tensor/functional.js";
