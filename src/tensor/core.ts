@@ -158,7 +158,7 @@ export abstract class TensorCore {
 
   /**
    * Writes a value of this tensor's shape into it, through all views of the same elements. Values computed from it
-   * before keep what they were computed from.
+   * before keep what they were computed from. No gradient flows through what was assigned.
    */
   assign(value: Operand): Tensor {
     const given = this.operand(value, "assign");

@@ -2,13 +2,13 @@
 // Rules build graph nodes, so gradients have gradients. An input that gets undefined gets nothing.
 
 import {
-  applyView,
-  assign,
   type BinaryNode,
   binary,
   addDim,
   castNode,
+  concat,
   constNode,
+  contiguous,
   type Dim,
   expand,
   flip,
@@ -24,12 +24,13 @@ import {
   scatterAdd,
   shear,
   shrink,
+  sizeOf,
   subDim,
   type UnaryNode,
   unary,
   where,
 } from "../graph/node.js";
-import { isFloat } from "../scalar/dtype.js";
+import { bytesOf, type DType } from "../scalar/dtype.js";
 
 type Gradients = readonly (Node | undefined)[];
 
@@ -73,16 +74,14 @@ export function inputGradients(node: Node, g: Node): Gradients {
       return concatGradients(node.inputs, node.axis, g);
     case "gather": {
       const [data, index] = node.inputs;
-      return [scatterAdd(full(data, 0), index, g, node.axis), undefined];
+      // Of one element taken often the gradients add up: halves in float32.
+      const zeros = constNode(0, wide(data.dtype), data.shape);
+      const sum = scatterAdd(zeros, index, castNode(g, zeros.dtype), node.axis);
+      return [castNode(sum, data.dtype), undefined];
     }
     case "scatter": {
       const [, index] = node.inputs;
       return [g, undefined, gather(g, index, node.axis)];
-    }
-    case "assign": {
-      const [base, value] = node.inputs;
-      const toValue = node.view.reduce(applyView, g);
-      return [assign(g, full(value, 0), node.view), base === undefined ? undefined : toValue];
     }
     case "contiguous":
       return [g];
@@ -94,6 +93,8 @@ export function inputGradients(node: Node, g: Node): Gradients {
       const [condition] = node.inputs;
       return [undefined, only(condition, g), where(condition, full(g, 0), g)];
     }
+    // --- where gradients end; what was assigned counts as given ---
+    case "assign":
     case "const":
     case "buffer":
     case "variable":
@@ -198,16 +199,39 @@ function reduceGradient(node: ReduceNode, g: Node): Node | undefined {
   }
 }
 
-/** For each element the product of all others along the axes: right where elements are zero. */
+/**
+ * For each element the product of all others along the axes, without dividing, so that zeros come out right in
+ * gradients of every order: the product of those before it times the product of those after it.
+ */
 function productOfOthers(x: Node, axes: readonly number[]): Node {
-  const zero = full(x, 0);
-  const isZero = binary("eq", x, zero);
-  const spread = (y: Node): Node => expand(y, x.shape);
-  const zeros = spread(reduceNode(where(isZero, full(x, 1), zero), "add", axes));
-  const rest = spread(reduceNode(where(isZero, full(x, 1), x), "mul", axes));
-  const none = div(rest, where(isZero, full(x, 1), x));
-  const lone = only(isZero, rest);
-  return where(binary("eq", zeros, zero), none, only(binary("eq", zeros, full(x, 1)), lone));
+  const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const order = [...kept, ...axes];
+  const moved = permute(x, order);
+  const count = sizeOf(axes.map((axis) => x.shape[axis]));
+  if (typeof count !== "number") {
+    throw new RangeError(`prod has no gradient along axes of symbolic size, here ${x.dtype}[${x.shape}]`);
+  }
+  const rows = reshape(moved, [sizeOf(kept.map((axis) => x.shape[axis])), count]);
+  const before = productBefore(rows, count);
+  const after = flip(productBefore(flip(rows, [1]), count), [1]);
+  return permute(reshape(mul(before, after), moved.shape), inverse(order));
+}
+
+/** For each element of a row [rows, count] the product of those before it, in log2(count) steps. */
+function productBefore(rows: Node, count: number): Node {
+  /** Rows with `by` ones put in front, as long as before. */
+  const shifted = (x: Node, by: number): Node => {
+    const [height] = x.shape;
+    const rest = shrink(x, [
+      [0, height],
+      [0, count - by],
+    ]);
+    return concat([constNode(1, x.dtype, [height, by]), rest], 1);
+  };
+  if (count === 0) return rows;
+  let product = shifted(rows, 1);
+  for (let by = 1; by < count; by *= 2) product = contiguous(mul(product, shifted(product, by)));
+  return product;
 }
 
 function concatGradients(inputs: readonly Node[], axis: number, g: Node): Gradients {
@@ -233,10 +257,11 @@ function inverse(order: readonly number[]): number[] {
   return back;
 }
 
+/** The dtype in which gradients of a dtype add up. */
+const wide = (dtype: DType): DType => (bytesOf(dtype) < 4 ? "float32" : dtype);
+
 /** The sum over axes that an expand repeated; halves add up in float32. */
 function sumTo(g: Node, shape: Shape): Node {
   const axes = shape.flatMap((d, i) => (d === 1 && g.shape[i] !== 1 ? [i] : []));
-  const narrow = g.dtype !== "float32" && g.dtype !== "float64" && isFloat(g.dtype);
-  const wide = narrow ? castNode(g, "float32") : g;
-  return castNode(reduceNode(wide, "add", axes), g.dtype);
+  return castNode(reduceNode(castNode(g, wide(g.dtype)), "add", axes), g.dtype);
 }

@@ -33,15 +33,19 @@ function differentiableOrder(output: Node): Node[] {
 export function gradientsOf(output: Node, seed: Node, wanted: (node: Node) => boolean): Map<Node, Node> {
   const found = new Map<Node, Node>();
   if (!output.differentiable) return found;
+  const order = differentiableOrder(output);
+  // The way back goes only through nodes that lead to wanted ones.
+  const leads = new Set<Node>();
+  for (const node of order) if (wanted(node) || node.inputs.some((x) => leads.has(x))) leads.add(node);
   const sums = new Map<Node, Node>([[output, seed]]);
-  for (const node of differentiableOrder(output).reverse()) {
+  for (const node of order.reverse()) {
     const g = sums.get(node);
-    if (g === undefined) continue;
+    if (g === undefined || !leads.has(node)) continue;
     sums.delete(node);
     if (wanted(node)) found.set(node, g);
     inputGradients(node, g).forEach((part, i) => {
       const input = node.inputs[i];
-      if (part === undefined || !input.differentiable || !isFloat(input.dtype)) return;
+      if (part === undefined || !leads.has(input) || !isFloat(input.dtype)) return;
       const known = sums.get(input);
       sums.set(input, known === undefined ? part : binary("add", known, part));
     });
