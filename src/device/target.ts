@@ -19,6 +19,8 @@ export interface Target {
   readonly maxBufferBytes: number;
   /** Most bytes of thread-private memory. */
   readonly maxLocalBytes: number;
+  /** Bytes of the narrowest piece of memory that can be written on its own; 1 unless given. */
+  readonly storageBytes?: number;
   readonly l1Bytes: number;
   readonly l2Bytes: number;
   /** Anything else that generated code depends on (compiler version, flags), for cache keys. */

@@ -1,24 +1,30 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
+//   words       where memory has no narrower pieces, iterations write whole words  (words.ts)
 //   share       what several phases use lies in memory that threads share (phases.ts)
 //   registers   small local buffers become variables                (registers.ts)
 //   scalars     any operation on any dtype in the machine's few     (scalars.ts)
+//   int64       pairs of words, where there are no 64-bit integers (int64.ts)
+//   pack        narrow elements in words, where memory has no narrower pieces      (words.ts)
 //   phases      divide among threads                                (phases.ts)
 //   locals      place thread-private memory                         (locals.ts)
 //   lets        name what is shared, move out what does not change  (lets.ts)
 
 import type { Target } from "../device/target.js";
 import { loopAtom } from "../kernel/index.js";
-import type { Kernel } from "../kernel/ir.js";
+import type { Buffer, Kernel, Stmt } from "../kernel/ir.js";
+import { pairIntegers } from "./int64.js";
 import { bindLets } from "./lets.js";
 import { placeLocals } from "./locals.js";
 import { shareLocals, splitPhases } from "./phases.js";
 import type { Phase, Program } from "./program.js";
+import { requireDTypes } from "./support.js";
 import { promoteRegisters } from "./registers.js";
 import { lowerScalars } from "./scalars.js";
 import { unrollLoops } from "./unroll.js";
 import { vectoriseLoops } from "./vectorise.js";
+import { packWords, wholeWords } from "./words.js";
 import { workOf } from "./work.js";
 
 /** The program of a kernel; the interpreter takes kernels as they are. `original` counts the work, if given. */
@@ -29,15 +35,33 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
     const whole: Phase = { atom: loopAtom("once", 1), grain: 1, body: kernel.body };
     return { name, params, symbols, ...work, phases: [whole], scratch: [], localBytes: 0 };
   }
-  const flat = promoteRegisters(shareLocals(vectoriseLoops(unrollLoops(kernel.body))));
-  const { body, replaced } = lowerScalars(flat, target);
-  const { phases, scratch } = splitPhases(body, target);
+  requireDTypes(kernel, target);
+  const inWords = target.storageBytes === 4;
+  const lanes = vectoriseLoops(unrollLoops(kernel.body));
+  const flat = promoteRegisters(shareLocals(inWords ? wholeWords(lanes) : lanes));
+  const scalars = lowerScalars(flat, target);
+  const paired = target.dtypes.has("int64") ? unchanged(scalars.body) : pairIntegers(scalars.body);
+  const packed = inWords ? packWords(paired.body) : unchanged(paired.body);
+  const { phases, scratch } = splitPhases(packed.body, target);
+  if (params.length + scratch.length > target.maxBuffers && kernel !== original) {
+    // As the fuser wrote it, a kernel runs on one thread and shares no memory.
+    return lowerKernel(original, target);
+  }
   let localBytes = 0;
   const placed = phases.map((phase): Phase => {
     const locals = placeLocals(phase.body);
     localBytes = Math.max(localBytes, locals.bytes);
     return { ...phase, body: bindLets(locals.body, phase.atom) };
   });
-  const own = params.map((buffer) => replaced.get(buffer) ?? buffer);
+  const own = params.map((buffer) =>
+    [scalars, paired, packed].reduce((known, { replaced }) => replaced.get(known) ?? known, buffer),
+  );
   return { name, params: own, symbols, ...work, phases: placed, scratch, localBytes };
 }
+
+const unchanged = (
+  body: readonly Stmt[],
+): { body: readonly Stmt[]; replaced: ReadonlyMap<Buffer, Buffer> } => ({
+  body,
+  replaced: new Map(),
+});

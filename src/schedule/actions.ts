@@ -103,7 +103,7 @@ export const applySchedule = (kernel: Kernel, actions: readonly Action[]): Kerne
 function transform(body: readonly Stmt[], a: Action): Stmt[] {
   switch (a.action) {
     case "split":
-      return mapLoop(body, a.loop, (s) => split(whole(s), a.factor, a.tail));
+      return mapLoop(body, a.loop, (s) => splitLoop(whole(s), a.factor, a.tail));
     case "collapse":
       return mapLoop(body, a.outer, (s) => [collapse(whole(s), a.inner)]);
     case "reorder":
@@ -250,7 +250,8 @@ const replacing =
 
 // --- split -------------------------------------------------------------------------------------------------------
 
-function split(s: ForStmt, factor: number, tail: "peel" | "guard"): Stmt[] {
+/** The loops that a loop becomes by the action. */
+export function splitLoop(s: ForStmt, factor: number, tail: "peel" | "guard"): Stmt[] {
   const { atom } = s;
   const extent = atom.extent;
   const rest = modIndex(extent, factor);
@@ -318,7 +319,7 @@ function guard(
   return guarded.map((s): Stmt => {
     if (s.kind === "for" || s.kind === "if")
       return { ...s, body: guard(s.body, inner, within, reduction, own) };
-    if (s.kind === "accumulate" && reduction && !own.has(s.buffer)) {
+    if (s.kind === "accumulate" && reduction && !own.has(s.buffer) && !mentions(s.index, inner)) {
       const identity = constant(reduceIdentity(s.op, s.value.dtype), s.value.dtype);
       return { ...s, value: scalar("where", validValue([within]), s.value, identity) };
     }
