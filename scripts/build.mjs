@@ -1,17 +1,21 @@
 // npm run build: bundles the library (dist/index.js) and the command line (dist/cli.js), which share their chunks, and
-// writes the type declarations (dist/types) unless told `--no-types`.
+// writes the type declarations (dist/types) unless told `--no-types`. `--outdir NAME` writes to another folder beside dist.
 
 import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { build } from "esbuild";
 import { root, run } from "./setup.mjs";
 
-const dist = join(root, "dist");
+const { values } = parseArgs({
+  options: { "no-types": { type: "boolean" }, outdir: { type: "string", default: "dist" } },
+});
+const dist = join(root, values.outdir);
 rmSync(dist, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
   entryPoints: { index: "src/index.ts", cli: "src/cli/main.ts" },
-  outdir: "dist",
+  outdir: dist,
   bundle: true,
   splitting: true,
   chunkNames: "chunks/[name]-[hash]",
@@ -23,7 +27,7 @@ await build({
   logLevel: "warning",
 });
 chmodSync(join(dist, "cli.js"), 0o755);
-if (!process.argv.includes("--no-types")) {
+if (!values["no-types"]) {
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
-  run(process.execPath, [tsc, "-p", join("scripts", "tsconfig.build.json")]);
+  run(process.execPath, [tsc, "-p", join("scripts", "tsconfig.build.json"), "--outDir", join(dist, "types")]);
 }

@@ -2,8 +2,7 @@
 // libraries.
 
 import type { Device } from "../device/device.js";
-import { getDevice } from "../engine/engine.js";
-import { availableDevices, jit, setDefaultDevice, Tensor } from "../index.js";
+import { availableDevices, getDevice, jit, setDefaultDevice, Tensor } from "../index.js";
 import { type Command, textOption, UsageError } from "./options.js";
 
 interface Workload {

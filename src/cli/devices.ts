@@ -15,7 +15,7 @@ export const devicesCommand: Command = {
       const mark = name === chosen ? "*" : " ";
       console.log(`${mark} ${name.padEnd(width)}  ${available ? "available" : "not available"}: ${reason}`);
     }
-    console.log(`\n* is used where neither --device nor BRISC_DEVICE says otherwise.`);
+    console.log("\nThe device marked * is used, unless --device or BRISC_DEVICE says otherwise.");
     return 0;
   },
 };

@@ -1,5 +1,5 @@
-// The convolutional network that `brisc train mnist` trains: 13 thousand weights, 1.5 million multiply-adds and additions
-// an image forward; 98.5 to 99 % on the test digits after one or two passes over the training digits.
+// The convolutional network that `brisc train mnist` trains: 13 thousand weights, a million operations an image forward,
+// and 98.5 to 99 % on the test digits after one or two passes over the training digits.
 
 import { nn, type Tensor } from "../index.js";
 

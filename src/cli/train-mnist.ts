@@ -1,5 +1,7 @@
 // `brisc train mnist`: trains a small convolutional network on handwritten digits and shows what it learned.
 
+import { accessSync, constants } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { loadMnist, MNIST_SIDE, type Mnist, type MnistSplit } from "../datasets/mnist.js";
 import {
   availableDevices,
@@ -74,10 +76,22 @@ export const trainMnistCommand: Command = {
       limit: integerOption(values, "limit", Number.MAX_SAFE_INTEGER, 1),
       quiet: flagOption(values, "quiet"),
     };
+    checkWritable(settings.file);
     await chooseDevice(textOption(values, "device"));
     return train(loadMnist(folder === undefined ? {} : { folder }), settings, signal);
   },
 };
+
+/** Says before the training, not after it, that its result could not be saved. */
+function checkWritable(file: string): void {
+  try {
+    accessSync(dirname(resolve(file)), constants.W_OK);
+  } catch (cause) {
+    throw new Error(`${file} could not be saved: its folder does not exist or cannot be written to`, {
+      cause,
+    });
+  }
+}
 
 async function chooseDevice(name: string | undefined): Promise<void> {
   if (name === undefined) return;
