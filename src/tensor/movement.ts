@@ -270,8 +270,16 @@ export abstract class Movement extends Elementwise {
     }
     const count = Math.floor((length - span) / step) + 1;
     const last = this.ndim;
+    if (size === 1) return this.strided(at, step, count).unsqueeze(last);
+    if (size === step && dilation === 1) {
+      // Windows side by side: nothing slides.
+      return this.narrow(at, 0, count * size)
+        .unflatten(at, [count, size])
+        .movedim(at + 1, last);
+    }
     const repeated = expand(reshape(this.node, [...this.shape, 1]), [...this.shape, size]);
-    const slid = this.wrap(shear(repeated, at, last, dilation, 0, (count - 1) * step + 1));
+    // Whole steps, so that they can be cut; what lies beyond the axis is cut off again.
+    const slid = this.wrap(shear(repeated, at, last, dilation, 0, count * step));
     return slid.strided(at, step, count);
   }
 
