@@ -238,7 +238,8 @@ class Placer {
     const merges = others.length === 0 && use.summed && node.reduction === "add";
     if (merges && evaluations <= MERGED_REDUNDANCY * elements) return this.placeNested(node, use);
     const local = this.feedsContraction(node, uses) ? undefined : this.localPlacement(node, uses, draft);
-    if (local !== undefined && this.fits(node, draft, local.level, reduced)) {
+    const tiled = local !== undefined && reduced >= LARGE_CONTRACTION && wantsTiles(node, local.index);
+    if (local !== undefined && !tiled && this.fits(node, draft, local.level, reduced)) {
       return this.placeLocal(node, draft, local);
     }
     const small = reduced <= 64 * elements && reduced < LARGE_CONTRACTION;
@@ -659,6 +660,37 @@ function hasReuse(node: ReduceNode): boolean {
   const [input] = node.inputs;
   if (input.op !== "mul") return false;
   return input.inputs.some((factor) => repeats(factor));
+}
+
+/**
+ * True if within one row both factors are used again, each along another axis: such a product wants packed panels and
+ * register tiles, which rows do not have. (In attention a row is a matrix-vector product: nothing to tile.)
+ */
+function wantsTiles(node: ReduceNode, fixed: readonly (Index | undefined)[]): boolean {
+  const [product] = node.inputs;
+  if (product.op !== "mul") return false;
+  const { index, loops } = openLoops(product);
+  const rows = index.flatMap((x, axis) => {
+    const [term] = x.terms;
+    return fixed[axis] === undefined && !node.axes.includes(axis) && term !== undefined
+      ? [term.atoms[0]]
+      : [];
+  });
+  const [a, b] = product.inputs.map((factor) => loopsOf(positionOf(factor, index), loops));
+  const only = (x: ReadonlySet<Atom>, y: ReadonlySet<Atom>): boolean =>
+    rows.some((atom) => x.has(atom) && !y.has(atom));
+  return only(a, b) && only(b, a);
+}
+
+/** Where an element lies in what a node was moved from. */
+function positionOf(node: Node, index: readonly Index[]): readonly Index[] {
+  let position = index;
+  let x = node;
+  while (isMovement(x)) {
+    position = pushThrough(x, position).index;
+    [x] = x.inputs;
+  }
+  return position;
 }
 
 function repeats(node: Node): boolean {
