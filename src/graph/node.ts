@@ -146,7 +146,7 @@ export interface TernaryNode extends NodeBase {
 export interface CastNode extends NodeBase {
   readonly op: "cast";
 }
-/** Same bits; the last axis changes size where the item size does. */
+/** The same bits in another dtype of the same item size. */
 export interface BitcastNode extends NodeBase {
   readonly op: "bitcast";
 }
@@ -456,21 +456,38 @@ export function threefry(counterLow: Node, counterHigh: Node, key: Node): Ternar
 export const castNode = (x: Node, dtype: DType): Node =>
   x.dtype === dtype ? x : make<CastNode>({ op: "cast", dtype, shape: x.shape, inputs: [x] });
 
+/** Unsigned integers by item size. */
+const WORDS: Readonly<Record<number, DType>> = { 1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64" };
+
+const sameSizeBitcast = (x: Node, dtype: DType): Node =>
+  x.dtype === dtype ? x : make<BitcastNode>({ op: "bitcast", dtype, shape: x.shape, inputs: [x] });
+
+/** The same bits in another dtype; where the item size differs the last axis changes size, low parts first. */
 export function bitcastNode(x: Node, dtype: DType): Node {
-  if (x.dtype === dtype) return x;
   const from = bytesOf(x.dtype);
   const to = bytesOf(dtype);
-  if (from === to) return make<BitcastNode>({ op: "bitcast", dtype, shape: x.shape, inputs: [x] });
+  if (from === to) return sameSizeBitcast(x, dtype);
   const last = x.shape[x.shape.length - 1];
   if (typeof last !== "number" || (last * from) % to !== 0) {
     fail("bitcast", `the last axis of ${describe(x)} does not hold whole ${dtype} items`);
   }
-  return make<BitcastNode>({
-    op: "bitcast",
-    dtype,
-    shape: [...x.shape.slice(0, -1), (last * from) / to],
-    inputs: [x],
-  });
+  // Wide words hold narrow ones at multiples of their width.
+  const [wide, narrow] = [WORDS[Math.max(from, to)], WORDS[Math.min(from, to)]];
+  const parts = Math.max(from, to) / Math.min(from, to);
+  const rest = x.shape.slice(0, -1);
+  const count = from > to ? last : last / parts;
+  const shape = [...rest, count, parts];
+  const axis = shape.length - 1;
+  const width = constNode(wide === "uint64" ? BigInt(8 * bytesOf(narrow)) : 8 * bytesOf(narrow), wide, shape);
+  const places = binary("mul", iota(shape, axis, wide), width);
+  const words = sameSizeBitcast(x, WORDS[from]);
+  if (from > to) {
+    const spread = expand(reshape(words, [...rest, count, 1]), shape);
+    const taken = castNode(binary("shr", spread, places), narrow);
+    return sameSizeBitcast(reshape(taken, [...rest, count * parts]), dtype);
+  }
+  const shifted = binary("shl", castNode(reshape(words, shape), wide), places);
+  return sameSizeBitcast(reshape(reduceNode(shifted, "add", [axis]), [...rest, count]), dtype);
 }
 
 export function reduceNode(x: Node, reduction: ReduceOp, axes: readonly number[]): Node {
