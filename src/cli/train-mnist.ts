@@ -134,6 +134,9 @@ function take(split: MnistSplit, places: Uint32Array): [Tensor, Tensor] {
   return [Tensor.from(images, { shape, dtype: "uint8" }), Tensor.from(labels, { dtype: "uint8" })];
 }
 
+/** Lets the event loop turn: without it a loop that awaits only work already done never hears of Ctrl-C. */
+const turnOfEvents = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 async function train(data: Mnist, settings: Settings, signal: AbortSignal): Promise<number> {
   const say = (text: string) => {
     if (!settings.quiet) console.log(text);
@@ -175,6 +178,7 @@ async function train(data: Mnist, settings: Settings, signal: AbortSignal): Prom
       const [images, labels] = take(data.train, order.subarray(i * settings.batch, (i + 1) * settings.batch));
       const rate = Tensor.from([settings.learningRate * (1 - done / steps)]);
       await step(images, labels, rate);
+      await turnOfEvents();
       done++;
       if (!progress.isDue(done) && done !== steps) continue;
       const [loss, correct] = (await sums.data()) as Float32Array;
@@ -196,7 +200,7 @@ async function train(data: Mnist, settings: Settings, signal: AbortSignal): Prom
   const seconds = (performance.now() - start) / 1000;
 
   await saveSafetensors(settings.file, nn.stateDict(network));
-  if (signal.aborted) {
+  if (done < steps) {
     console.log(`Stopped after ${done} of ${steps} steps; the weights are in ${settings.file}`);
     return 130;
   }

@@ -1,6 +1,7 @@
 // The `brisc` program as it is built: what it prints and with which code it ends.
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -62,6 +63,32 @@ describe("the program", () => {
     for (const name of ["cpu", "wasm", "interpreter"])
       expect(stdout).toMatch(new RegExp(`^[* ] ${name} `, "m"));
     expect(stdout.match(/^\* \w/gm)?.length).toBe(1);
+  });
+
+  it("stops at Ctrl-C and saves what it has", async () => {
+    const file = join(folder, "stopped.safetensors");
+    const args = [
+      "train",
+      "mnist",
+      "--device",
+      "wasm",
+      "--limit",
+      "2560",
+      "--epochs",
+      "1000",
+      "--save",
+      file,
+    ];
+    const child = spawn(process.execPath, [join(folder, "cli.js"), ...args]);
+    let output = "";
+    child.stdout.on("data", (data: Buffer) => {
+      if (output === "") setTimeout(() => child.kill("SIGINT"), 1000);
+      output += data;
+    });
+    const [code] = await once(child, "exit");
+    expect(output).toMatch(/^Stopped after \d+ of 20000 steps; the weights are in /m);
+    expect(code).toBe(130);
+    expect(existsSync(file)).toBe(true);
   });
 
   it("trains, and says how well", () => {
