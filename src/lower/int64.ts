@@ -299,18 +299,18 @@ function quotient(a: Pair, b: Pair, unsigned: boolean): Pair {
 }
 
 const isKnown = ({ low, high }: Pair): boolean => low.op === "const" && high.op === "const";
-function valueOf({ low, high }: Pair): bigint {
+function knownValue({ low, high }: Pair): bigint {
   if (low.op !== "const" || high.op !== "const") throw new Error("64-bit integers: not a constant");
   return (BigInt(high.value) << 32n) | BigInt(low.value);
 }
 function absolute(x: Pair): Pair {
-  const value = BigInt.asIntN(64, valueOf(x));
+  const value = BigInt.asIntN(64, knownValue(x));
   return pairOf(BigInt.asUintN(64, value < 0n ? -value : value));
 }
 
 /** a / b of unsigned pairs. */
 function divide(a: Pair, b: Pair): Pair {
-  if (isKnown(b) && valueOf(b) < 0x10000n) return divideByDigit(a, Number(valueOf(b)));
+  if (isKnown(b) && knownValue(b) < 0x10000n) return divideByDigit(a, Number(knownValue(b)));
   let rest = zero();
   let { low, high } = zero();
   for (let bit = 63; bit >= 0; bit--) {

@@ -147,9 +147,12 @@ function floatToOdd(x: Expr): Expr {
 function integerToOdd(x: Expr, dtype: NarrowFloat): Expr {
   if (dtype !== "bfloat16" || x.dtype === "bool") return cast(x, "float32");
   const wide = x.dtype === "int64" || x.dtype === "uint64";
-  if (!wide) return cast(oddAbove(x, 2 ** 24, 9), "float32");
-  // Two steps: to 48 bits and at most 40 significant ones, which float64 holds; then by floatToOdd.
-  return floatToOdd(cast(oddAbove(x, 2 ** 48, 25), "float64"));
+  // Each step brings sizes below the next limit to at most 24 significant bits, which float32 holds.
+  const steps = wide ? [9, 17, 25, 33, 41] : [9];
+  return cast(
+    steps.reduce((rounded, bits) => oddAbove(rounded, 2 ** (bits + 15), bits), x),
+    "float32",
+  );
 }
 
 /** Drops the low `bits` of integers of at least `limit` in size, setting the highest of them if any was set. */
