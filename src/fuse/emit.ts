@@ -45,7 +45,8 @@ import {
 import { bytesOf, type DType, isInteger, isUnsigned, kindOf } from "../scalar/dtype.js";
 import { reduceIdentity } from "../scalar/evaluate.js";
 import { isScalarOp } from "../scalar/ops.js";
-import { type Draft, isLeaf } from "./place.js";
+import type { Draft } from "./draft.js";
+import { isLeaf } from "./limits.js";
 import { flatten, isMovement, joinValid, neverValid, pushThrough } from "./views.js";
 
 /** A kernel and the nodes whose storage its parameters are, in their order. */

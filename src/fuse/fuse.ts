@@ -10,7 +10,8 @@ import type { Kernel, Stmt } from "../kernel/ir.js";
 import { trips } from "./cost.js";
 import { renameLoops } from "../kernel/rewrite.js";
 import { emitDraft, type FusedKernel, Parameters, symbolsOf } from "./emit.js";
-import { type Draft, place, storageNode } from "./place.js";
+import type { Draft } from "./draft.js";
+import { place, storageNode } from "./place.js";
 
 export type { FusedKernel } from "./emit.js";
 
@@ -48,6 +49,8 @@ function order(drafts: readonly Draft[]): Draft[][] {
   };
   const levels: Draft[][] = [];
   for (const draft of drafts) {
+    // Tensors without elements take no work.
+    if (draft.loops.some((loop) => loop.extent.value === 0)) continue;
     const level = depthOf(draft);
     while (levels.length <= level) levels.push([]);
     levels[level].push(draft);

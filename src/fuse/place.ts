@@ -6,104 +6,55 @@
 // depends on some of them only is computed once inside those, before the others (softmax, norms, attention). So the
 // sets of loops at which a kernel's reductions stand must form a chain, which fixes the order of its loops.
 
+import type { Target } from "../device/target.js";
 import {
   type AssignNode,
   type ConcatNode,
   maxDim,
   type Node,
   type ReduceNode,
-  sameDim,
   type ScatterNode,
   topologicalNodes,
 } from "../graph/node.js";
-import {
-  addIndex,
-  type Atom,
-  type Index,
-  type LoopAtom,
-  loopAtom,
-  toIndex,
-  visitAtoms,
-} from "../kernel/index.js";
-import { loadedIndex, load, makeBuffer, type Valid } from "../kernel/ir.js";
-import type { Target } from "../device/target.js";
+import { addIndex, type Index, type LoopAtom, loopAtom, toIndex } from "../kernel/index.js";
 import { bytesOf } from "../scalar/dtype.js";
 import {
-  CACHE_BYTE,
   bytesOfNode,
+  CACHE_BYTE,
   elementsOf,
   LARGE_CONTRACTION,
   LAUNCH,
-  MAX_NODES,
   MAX_USES,
   MEMORY_BYTE,
-  operationCost,
   MERGED_REDUNDANCY,
   REDUNDANCY,
   SERIAL_WORK,
   trips,
 } from "./cost.js";
+import { addLevel, chainAccepts, type Draft, openLoops, orderLoops, reaches } from "./draft.js";
+import { isFree, isLeaf, isSpecial, limitKernels } from "./limits.js";
+import {
+  coversOnce,
+  distinctIndices,
+  evaluationsOf,
+  hasReuse,
+  isOuter,
+  loopsOf,
+  mentionsLoaded,
+  mentionsLoop,
+  onlyDraft,
+  sameUse,
+  standIn,
+  type Use,
+  wantsTiles,
+} from "./uses.js";
 import { isMovement, joinValid, neverValid, pushThrough, viewIndex } from "./views.js";
-
-/** How a kernel keeps a value that it computes for itself. */
-export type Placement =
-  | { readonly kind: "register" }
-  | {
-      /** A row per iteration of the loops in `outer`; axes of size `extent` or, where 0, fixed at `index`. */
-      readonly kind: "local";
-      readonly index: readonly (Index | undefined)[];
-    };
-
-/** One loop nest in the making: for each iteration of `loops` one element of `target` is written. */
-export interface Draft {
-  readonly id: number;
-  readonly mode: "store" | "scatter";
-  /** The node whose storage is written, and where. */
-  readonly target: Node;
-  readonly at: readonly Index[];
-  /** The node whose value is written, and the element of it. */
-  readonly source: Node;
-  readonly from: readonly Index[];
-  readonly valid: Valid;
-  /** The output loops; after placing, in their final order. */
-  loops: readonly LoopAtom[];
-  /** Sets of loops at which reductions stand, a chain under inclusion, smallest first. */
-  levels: ReadonlySet<LoopAtom>[];
-  readonly placements: Map<Node, Placement>;
-  /** Nodes with storage that this nest stores besides its target. */
-  readonly sides: Set<Node>;
-  /** Drafts whose results this one reads, or which must run before for another reason. */
-  readonly after: Set<Draft>;
-  /** Whether a large contraction is computed here. */
-  contracts: boolean;
-  /** Nodes with storage that are read. */
-  readonly reads: Set<Node>;
-}
 
 export interface PlacedGraph {
   readonly drafts: readonly Draft[];
   /** Nodes that get storage of their own, leaves not included. */
   readonly stored: ReadonlySet<Node>;
 }
-
-/** A place where a node's value is asked for. */
-interface Use {
-  readonly draft: Draft;
-  readonly index: readonly Index[];
-  readonly valid: Valid;
-  /** Loops around: the draft's that matter here, then those of reductions and rows inside. */
-  readonly outer: readonly LoopAtom[];
-  readonly inner: readonly LoopAtom[];
-  /** A sum asks for the value itself, moved at most: another sum would become part of it. */
-  readonly summed: boolean;
-}
-
-/** True for nodes that a kernel computes from others, element by element, at the same or a moved position. */
-const isSpecial = (node: Node): node is ConcatNode | ScatterNode | AssignNode =>
-  node.op === "concat" || node.op === "scatter" || node.op === "assign";
-
-export const isLeaf = (node: Node): boolean => node.op === "buffer";
-const isFree = (node: Node): boolean => node.op === "const" || node.op === "iota" || node.op === "variable";
 
 /** The node whose storage a root shares: reshapes of stored values cost nothing. */
 export function storageNode(root: Node): Node {
@@ -533,262 +484,4 @@ class Placer {
     if (uses === undefined) this.uses.set(node, [use]);
     else if (!uses.some((known) => sameUse(known, use))) uses.push(use);
   }
-}
-
-/** An unknown integer that depends on everything the use depends on: a gathered position. */
-const GATHERED = makeBuffer("gathered", "int32", 1, "global");
-function standIn(use: Use): Index {
-  const seed = use.index.reduce((sum, x, axis) => addIndex(sum, x.terms.length > 0 ? x : axis), toIndex(0));
-  return loadedIndex(load(GATHERED, seed));
-}
-
-function sameUse(a: Use, b: Use): boolean {
-  return (
-    a.draft === b.draft &&
-    a.valid.length === b.valid.length &&
-    a.index.every((x, i) => x.key === b.index[i].key) &&
-    a.valid.every((x, i) => x.key === b.valid[i].key)
-  );
-}
-
-function onlyDraft(uses: readonly Use[]): Draft | undefined {
-  const [first] = uses;
-  return uses.every((use) => use.draft === first.draft) ? first.draft : undefined;
-}
-
-const distinctIndices = (uses: readonly Use[]): number =>
-  new Set(uses.map((use) => use.index.map((x) => x.key).join("|"))).size;
-
-function loopsOf(indices: readonly Index[], among: readonly LoopAtom[]): Set<LoopAtom> {
-  const mentioned = new Set<Atom>();
-  for (const x of indices) visitAtoms(x, (atom) => mentioned.add(atom));
-  return new Set(among.filter((loop) => mentioned.has(loop)));
-}
-
-function mentionsLoop(x: Index, loop: LoopAtom): boolean {
-  let found = false;
-  visitAtoms(x, (atom) => {
-    if (atom === loop) found = true;
-  });
-  return found;
-}
-
-function mentionsLoaded(index: readonly Index[]): boolean {
-  let found = false;
-  for (const x of index) {
-    visitAtoms(x, (atom) => {
-      if (atom.kind === "loaded") found = true;
-    });
-  }
-  return found;
-}
-
-/** True if x depends on some of the draft's loops and on nothing else that varies. */
-function isOuter(x: Index, loops: readonly LoopAtom[]): boolean {
-  let outer = true;
-  visitAtoms(x, (atom) => {
-    if (atom.kind === "loaded" || (atom.kind === "loop" && !loops.includes(atom))) outer = false;
-  });
-  return outer;
-}
-
-/** How often a use is evaluated, if what does not vary in an inner loop is computed before it. */
-function evaluationsOf(use: Use): number {
-  const own = loopsOf(use.index, use.inner);
-  const outer = loopsOf(use.index, use.draft.loops);
-  const around = own.size > 0 ? new Set([...use.outer, ...outer]) : outer;
-  return trips(around) * trips(own.size > 0 ? use.inner : []);
-}
-
-/** True if the positions run through all elements of the node, each once. */
-function coversOnce(node: Node, index: readonly Index[], loops: readonly LoopAtom[]): boolean {
-  const seen = new Set<Atom>();
-  return node.shape.every((d, axis) => {
-    const x = index[axis];
-    if (d === 1) return true;
-    const [term] = x.terms;
-    if (x.terms.length !== 1 || x.constant !== 0 || term.coefficient !== 1 || term.atoms.length !== 1)
-      return false;
-    const [atom] = term.atoms;
-    if (atom.kind !== "loop" || !loops.includes(atom) || seen.has(atom)) return false;
-    seen.add(atom);
-    return sameDim(atom.extent.value ?? atom.extent, d);
-  });
-}
-
-/** True if `from` runs, directly or not, after `to`. */
-function reaches(from: Draft, to: Draft): boolean {
-  const stack = [from];
-  const seen = new Set<Draft>(stack);
-  while (stack.length > 0) {
-    for (const before of stack.pop()!.after) {
-      if (before === to) return true;
-      if (!seen.has(before)) {
-        seen.add(before);
-        stack.push(before);
-      }
-    }
-  }
-  return false;
-}
-
-/** True if `level` is comparable with every level of the draft. */
-function chainAccepts(draft: Draft, level: ReadonlySet<LoopAtom>): boolean {
-  return draft.levels.every((known) => isSubset(known, level) || isSubset(level, known));
-}
-
-const isSubset = (a: ReadonlySet<LoopAtom>, b: ReadonlySet<LoopAtom>): boolean =>
-  [...a].every((loop) => b.has(loop));
-
-function addLevel(draft: Draft, level: ReadonlySet<LoopAtom>): void {
-  if (draft.levels.some((known) => known.size === level.size)) return;
-  draft.levels.push(level);
-  draft.levels.sort((a, b) => a.size - b.size);
-}
-
-/** Loops of small levels go outside; within a level they keep the order of the axes. */
-function orderLoops(draft: Draft): void {
-  const depth = (loop: LoopAtom): number => {
-    const at = draft.levels.findIndex((level) => level.has(loop));
-    return at < 0 ? draft.levels.length : at;
-  };
-  draft.loops = [...draft.loops].sort((a, b) => depth(a) - depth(b));
-}
-
-/** True if the reduction's operand is a product of which some factor repeats along an output axis. */
-function hasReuse(node: ReduceNode): boolean {
-  const [input] = node.inputs;
-  if (input.op !== "mul") return false;
-  return input.inputs.some((factor) => repeats(factor));
-}
-
-/**
- * True if within one row both factors are used again, each along another axis: such a product wants packed panels and
- * register tiles, which rows do not have. (In attention a row is a matrix-vector product: nothing to tile.)
- */
-function wantsTiles(node: ReduceNode, fixed: readonly (Index | undefined)[]): boolean {
-  const [product] = node.inputs;
-  if (product.op !== "mul") return false;
-  const { index, loops } = openLoops(product);
-  const rows = index.flatMap((x, axis) => {
-    const [term] = x.terms;
-    return fixed[axis] === undefined && !node.axes.includes(axis) && term !== undefined
-      ? [term.atoms[0]]
-      : [];
-  });
-  const [a, b] = product.inputs.map((factor) => loopsOf(positionOf(factor, index), loops));
-  const only = (x: ReadonlySet<Atom>, y: ReadonlySet<Atom>): boolean =>
-    rows.some((atom) => x.has(atom) && !y.has(atom));
-  return only(a, b) && only(b, a);
-}
-
-/** Where an element lies in what a node was moved from. */
-function positionOf(node: Node, index: readonly Index[]): readonly Index[] {
-  let position = index;
-  let x = node;
-  while (isMovement(x)) {
-    position = pushThrough(x, position).index;
-    [x] = x.inputs;
-  }
-  return position;
-}
-
-function repeats(node: Node): boolean {
-  let x = node;
-  while (isMovement(x) || x.op === "cast") {
-    if (x.op === "expand") return true;
-    [x] = x.inputs;
-  }
-  return false;
-}
-
-/** A loop for every axis of size other than 1, and the position they make. */
-export function openLoops(node: Node): { index: Index[]; loops: LoopAtom[] } {
-  const loops: LoopAtom[] = [];
-  const index = node.shape.map((d, axis) => {
-    if (d === 1) return toIndex(0);
-    const loop = loopAtom(`i${axis}`, toIndex(d));
-    loops.push(loop);
-    return toIndex(loop);
-  });
-  return { index, loops };
-}
-
-/** Bounds what one kernel can hold: forces storage where a node would draw on too many nodes or buffers. */
-function limitKernels(
-  order: readonly Node[],
-  target: Target,
-): { forced: Set<Node>; work: Map<Node, number> } {
-  const forced = new Set<Node>();
-  const work = new Map<Node, number>();
-  /** The nodes that would be computed with a node in one kernel, and the stored ones they would read. */
-  const members = new Map<Node, ReadonlySet<Node>>();
-  const sources = new Map<Node, ReadonlySet<Node>>();
-  const cut = (node: Node, at: Node): void => {
-    members.set(node, new Set([at]));
-    sources.set(node, new Set([at]));
-  };
-  const limit = target.maxBuffers - 2;
-  for (const node of order) {
-    if (isLeaf(node)) {
-      work.set(node, 1);
-      cut(node, node);
-      continue;
-    }
-    const inputs = [...new Set(node.inputs)];
-    const held = isSpecial(node) || node.op === "contiguous";
-    const below = held || node.op === "reduce" ? 1 : inputs.reduce((sum, input) => sum + work.get(input)!, 0);
-    work.set(node, Math.min(1e9, operationCost(node) + below));
-    if (held) {
-      cut(node, node);
-      continue;
-    }
-    const union = (of: ReadonlyMap<Node, ReadonlySet<Node>>): Set<Node> =>
-      new Set(inputs.flatMap((input) => [...of.get(input)!]));
-    let nodes = union(members);
-    let read = union(sources);
-    while (read.size > limit || nodes.size >= MAX_NODES) {
-      const [heaviest] = inputs
-        .filter((input) => members.get(input)!.size > 1)
-        .sort(
-          (a, b) =>
-            sources.get(b)!.size - sources.get(a)!.size || members.get(b)!.size - members.get(a)!.size,
-        );
-      if (heaviest === undefined) break;
-      const at = cutPoint(heaviest, members);
-      forced.add(at);
-      cut(at, at);
-      cut(heaviest, at);
-      nodes = union(members);
-      read = union(sources);
-    }
-    members.set(node, nodes.add(node));
-    sources.set(node, read);
-  }
-  return { forced, work };
-}
-
-/** A value is stored before it is moved or repeated, not as the larger thing that makes of it. */
-function cutPoint(node: Node, members: ReadonlyMap<Node, ReadonlySet<Node>>): Node {
-  let at = node;
-  for (;;) {
-    if (isMovement(at)) {
-      [at] = at.inputs;
-      continue;
-    }
-    if (at.op === "reduce" || isSpecial(at) || isLeaf(at)) return at;
-    const size = elementsOf(at);
-    const smaller = at.inputs
-      .map(unmoved)
-      .filter((x) => elementsOf(x) < size && members.get(x)!.size > 1)
-      .sort((a, b) => members.get(b)!.size - members.get(a)!.size);
-    if (smaller.length === 0) return at;
-    [at] = smaller;
-  }
-}
-
-function unmoved(node: Node): Node {
-  let x = node;
-  while (isMovement(x)) [x] = x.inputs;
-  return x;
 }
