@@ -3,7 +3,7 @@
 
 import { isFloat, kindOf } from "../scalar/dtype.js";
 import { castScalar } from "../scalar/convert.js";
-import { evaluateScalar } from "../scalar/evaluate.js";
+import { evaluateScalar, reduceIdentity } from "../scalar/evaluate.js";
 import { arityOf, isScalarOp, type ScalarOp } from "../scalar/ops.js";
 import {
   assign,
@@ -128,6 +128,15 @@ export const RULES: readonly Rule[] = [
     apply: (node) => (node.op === "assign" && node.view.length === 0 ? node.inputs[1] : undefined),
   },
   {
+    name: "reduce nothing",
+    law: "reduce(x) == the operation's identity, along an axis of size 0",
+    apply(node) {
+      if (node.op !== "reduce" || !node.axes.some((axis) => node.inputs[0].shape[axis] === 0))
+        return undefined;
+      return constNode(reduceIdentity(node.reduction, node.dtype), node.dtype, node.shape);
+    },
+  },
+  {
     name: "shear within bounds",
     law: "shear(x) == shear'(pad(x)), where shear' never leaves its input",
     apply(node) {
@@ -160,7 +169,7 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    // The fill becomes a zero factor; only an infinite or NaN partner, repeated along the axis, could tell.
+    // The fill becomes a zero factor; only an infinite or NaN tensor, repeated along the axis, could tell.
     name: "pad one factor",
     law: "pad(x * expand(y)) == pad(x) * expand'(y), along the expanded axes",
     apply(node) {
@@ -240,7 +249,7 @@ function padFactor(node: PadNode, x: Node, y: Node): Node | undefined {
 
 /** y repeated to the padded sizes, if it is an expansion along every padded axis. */
 function widen(node: PadNode, y: Node): Node | undefined {
-  if (y.op === "const") return constNode(y.value, y.dtype, node.shape);
+  if (y.op === "const") return Number.isFinite(y.value) ? constNode(y.value, y.dtype, node.shape) : undefined;
   if (y.op === "expand") {
     const [source] = y.inputs;
     const fits = source.shape.every((d, axis) => !isPadded(node, axis) || d === 1);
