@@ -21,8 +21,22 @@ export interface FusedGraph {
   readonly outputs: readonly Node[];
 }
 
-/** Kernels that compute the roots. Every root that is not a leaf gets storage. */
+/** A kernel of one operation may need so many buffers: three operands and a result. */
+const FEWEST_BUFFERS = 4;
+
+/**
+ * Kernels that compute the roots. Every root that is not a leaf gets storage. Placing only estimates how many buffers
+ * a kernel will use; where one comes out with more than there may be, all is placed again for fewer.
+ */
 export function fuse(roots: readonly Node[], target: Target): FusedGraph {
+  for (let buffers = target.maxBuffers; ; buffers--) {
+    const fused = fuseWithin(roots, { ...target, maxBuffers: buffers });
+    const fits = fused.kernels.every(({ nodes }) => nodes.length <= target.maxBuffers);
+    if (fits || buffers <= FEWEST_BUFFERS) return fused;
+  }
+}
+
+function fuseWithin(roots: readonly Node[], target: Target): FusedGraph {
   const { drafts, stored } = place(roots, target);
   const groups = join(order(drafts), target);
   const kernels = groups.map((group) => emitGroup(group, stored));

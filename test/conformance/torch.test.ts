@@ -1,17 +1,19 @@
 // Forward values and gradients against PyTorch, on every device.
 
 import { describe, expect, it } from "vitest";
-import { readNode, storeBytes } from "../../src/engine/engine.js";
+import { readNode, registerDevice, storeBytes } from "../../src/engine/engine.js";
 import { availableDevices, grad, Tensor } from "../../src/index.js";
 import { isFloat } from "../../src/scalar/dtype.js";
+import { LimitedDevice } from "../devices/limited.js";
 import { OPERATIONS } from "../fixtures/cases.js";
 import { cotangentOf, difference, type FixtureCase, type FixtureTensor, readFixtures } from "./compare.js";
 
-/** Cases that a device skips, by the beginning of their name, and why. */
-const SKIPPED: Readonly<Record<string, Readonly<Record<string, string>>>> = {};
+registerDevice("limited", async () => new LimitedDevice());
 
-function skipReason(device: string, name: string): string | undefined {
-  return Object.entries(SKIPPED[device] ?? {}).find(([beginning]) => name.startsWith(beginning))?.[1];
+/** Why a device skips a case; undefined if it runs it. */
+function skipReason(device: string, { inputs, outputs }: FixtureCase): string | undefined {
+  const wide = [...inputs, ...outputs].some((tensor) => tensor.dtype === "float64");
+  return device === "limited" && wide ? "WebGPU has no float64" : undefined;
 }
 
 const asTensor = ({ dtype, shape, bytes }: FixtureTensor): Tensor =>
@@ -94,7 +96,7 @@ const fixtures = readFixtures();
 for (const { name: device, available, reason } of await availableDevices()) {
   describe.skipIf(!available)(`${device}${available ? "" : ` (not available: ${reason})`}`, () => {
     for (const fixture of fixtures) {
-      const skip = skipReason(device, fixture.name);
+      const skip = skipReason(device, fixture);
       const title = skip === undefined ? fixture.name : `${fixture.name} (skipped: ${skip})`;
       it.skipIf(skip !== undefined)(title, () => run(fixture, device));
     }
