@@ -49,7 +49,7 @@ export const graphRecipe = (maxSteps: number): fc.Arbitrary<GraphRecipe> =>
         operands: fc.tuple(small(1000), small(1000), small(1000)),
         numbers: fc.array(small(1000), { minLength: 10, maxLength: 10 }),
       }),
-      { minLength: 1, maxLength: maxSteps },
+      { minLength: 1, maxLength: maxSteps, size: "max" },
     ),
     outputs: fc.integer({ min: 1, max: 4 }),
   });
