@@ -433,7 +433,9 @@ export class PhaseWriter {
     // Shifts and masks are floor division and remainder for either sign.
     if (d !== undefined && d > 0 && d < 2 ** 31 && Number.isInteger(Math.log2(d))) {
       // In parentheses: comparisons bind more tightly than masks.
-      return simple(atom.kind === "div" ? `(${operand(a)} >> ${Math.log2(d)})` : `(${operand(a)} & ${d - 1})`);
+      return simple(
+        atom.kind === "div" ? `(${operand(a)} >> ${Math.log2(d)})` : `(${operand(a)} & ${d - 1})`,
+      );
     }
     const b = this.index(divisor, codes);
     const sign = atom.kind === "div" ? "/" : "%";

@@ -18,7 +18,10 @@ const measured = new WeakMap<Device, Promise<Limits>>();
 /** The limits of a device, measured once (a few tens of milliseconds). */
 export function measuredLimits(device: Device): Promise<Limits> {
   let limits = measured.get(device);
-  if (limits === undefined) measured.set(device, (limits = measure(device)));
+  if (limits === undefined) {
+    limits = measure(device);
+    measured.set(device, limits);
+  }
   return limits;
 }
 

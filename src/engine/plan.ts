@@ -48,26 +48,39 @@ const maxBytes = (node: Node): number => {
   return Math.max(16, (typeof size === "number" ? size : size.max) * bytesOf(node.dtype));
 };
 
+interface Store<K, V> {
+  get(key: K): V | undefined;
+  set(key: K, value: V): unknown;
+}
+
+/** What a map holds under a key, made if it holds nothing. */
+function entry<K, V>(map: Store<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}
+
 const plans = new WeakMap<Device, Map<string, Promise<Plan> | Plan>>();
 
 /** The plan for a graph: from the cache at once, else a promise of it. */
 export function planFor(graph: NormalGraph, device: Device): Plan | Promise<Plan> {
-  let cache = plans.get(device);
-  if (cache === undefined) plans.set(device, (cache = new Map()));
+  const cache = entry(plans, device, () => new Map());
   const known = cache.get(graph.key);
   if (known !== undefined) return known;
-  const own = cache;
   const made = makePlan(graph, device).then(
     (plan) => {
-      own.set(graph.key, plan);
+      cache.set(graph.key, plan);
       return plan;
     },
     (error) => {
-      own.delete(graph.key);
+      cache.delete(graph.key);
       throw error;
     },
   );
-  own.set(graph.key, made);
+  cache.set(graph.key, made);
   return made;
 }
 
@@ -122,12 +135,8 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
 const scheduleCache = new WeakMap<Target, Map<string, Program>>();
 
 function compileKernel(kernel: Kernel, { target }: Device): Program {
-  let known = scheduleCache.get(target);
-  if (known === undefined) scheduleCache.set(target, (known = new Map()));
-  const text = printKernel(kernel);
-  let program = known.get(text);
-  if (program === undefined) known.set(text, (program = scheduleAndLower(kernel, target)));
-  return program;
+  const known = entry(scheduleCache, target, () => new Map<string, Program>());
+  return entry(known, printKernel(kernel), () => scheduleAndLower(kernel, target));
 }
 
 function scheduleAndLower(kernel: Kernel, target: Target): Program {

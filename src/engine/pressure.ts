@@ -37,7 +37,10 @@ function findCollector(): Collector {
 /** To be called after each submission, and awaited if it gives something to await. */
 export function relievePressure(device: Device): Promise<void> | undefined {
   let watch = watches.get(device);
-  if (watch === undefined) watches.set(device, (watch = { bytes: device.bytesInUse, results: 0 }));
+  if (watch === undefined) {
+    watch = { bytes: device.bytesInUse, results: 0 };
+    watches.set(device, watch);
+  }
   watch.results++;
   const grown = device.bytesInUse - watch.bytes;
   if (grown < 0) watch.bytes = device.bytesInUse;

@@ -17,14 +17,14 @@ export async function runProfiled(
   const limits = await measuredLimits(device);
   const nanoseconds = await device.submitTimed(plan.list, buffers, symbols);
   const names = plan.symbols.map((s) => s.name);
-  const valueOf = (x: Index): number =>
+  const valueAt = (x: Index): number =>
     evaluateIndex(x, (atom) => (atom.kind === "symbol" ? symbols[names.indexOf(atom.name)] : Number.NaN));
   let total = 0;
   nanoseconds.forEach((ns, i) => {
     const { name, flops, bytes } = plan.programs[i];
     total += ns;
-    const gflops = valueOf(flops) / ns;
-    const gigabytes = valueOf(bytes) / ns;
+    const gflops = valueAt(flops) / ns;
+    const gigabytes = valueAt(bytes) / ns;
     const share = Math.max(gflops / limits.gflops, gigabytes / limits.gigabytes) * 100;
     say(
       `${device.name} ${name.padEnd(32)} ${(ns / 1000).toFixed(1).padStart(9)} us ${gflops.toFixed(1).padStart(7)} GFLOP/s ` +

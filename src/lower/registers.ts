@@ -45,7 +45,10 @@ function gather(body: readonly Stmt[]): Map<Buffer, Accesses> {
   });
   const of = (buffer: Buffer, lanes: number): Accesses => {
     let known = accesses.get(buffer);
-    if (known === undefined) accesses.set(buffer, (known = { lanes, loads: [] }));
+    if (known === undefined) {
+      known = { lanes, loads: [] };
+      accesses.set(buffer, known);
+    }
     return known;
   };
   visitStatements(body, (s) => {

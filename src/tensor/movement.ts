@@ -169,8 +169,8 @@ export abstract class Movement extends Elementwise {
   expand(shape: Shape): Tensor {
     const lead = shape.length - this.ndim;
     const target = shape.map((d, i) => (d === -1 ? this.shape[i - lead] : d));
-    const meets = lead >= 0 && broadcastShapes(this.shape, target);
-    if (!meets || !meets.every((d, i) => sameDim(d, target[i]))) {
+    const meets = lead >= 0 ? broadcastShapes(this.shape, target) : undefined;
+    if (!meets?.every((d, i) => sameDim(d, target[i]))) {
       throw new TensorError(`expand: ${this} cannot become ${printShape(shape)}: only axes of size 1 expand`);
     }
     return this.repeated(broadcastNode(this.node, target));

@@ -20,7 +20,7 @@ const TOTAL = `kernel total(out: int32[1], a: int32[12]) {
   store out[0] = acc[0] }`;
 
 /** The body after a schedule that keeps what the kernel computes. */
-function after(text: string, ...actions: readonly Action[]): string {
+function afterAction(text: string, ...actions: readonly Action[]): string {
   const kernel = parseKernel(text);
   const scheduled = applySchedule(kernel, actions);
   verifyKernel(scheduled);
@@ -37,7 +37,9 @@ const refused = (text: string, ...actions: readonly Action[]) =>
 
 describe("split", () => {
   it("peels the rest into a loop of its own", () => {
-    expect(after(NEGATION, { action: "split", loop: "i", factor: 4, tail: "peel" })).toMatchInlineSnapshot(`
+    expect(
+      afterAction(NEGATION, { action: "split", loop: "i", factor: 4, tail: "peel" }),
+    ).toMatchInlineSnapshot(`
       "  for io in 2 {
           for ii in 4 {
             store out[io*4 + ii] = neg(a[io*4 + ii])
@@ -48,7 +50,9 @@ describe("split", () => {
     `);
   });
   it("guards the rest: no load or store beyond the end", () => {
-    expect(after(NEGATION, { action: "split", loop: "i", factor: 4, tail: "guard" })).toMatchInlineSnapshot(`
+    expect(
+      afterAction(NEGATION, { action: "split", loop: "i", factor: 4, tail: "guard" }),
+    ).toMatchInlineSnapshot(`
       "  for io in 3 {
           for ii in 4 {
             if (-io*4 - ii + 9) {
@@ -58,7 +62,9 @@ describe("split", () => {
     `);
   });
   it("adds a reduction's identity beyond the end", () => {
-    expect(after(TOTAL, { action: "split", loop: "k", factor: 5, tail: "guard" })).toMatchInlineSnapshot(`
+    expect(
+      afterAction(TOTAL, { action: "split", loop: "k", factor: 5, tail: "guard" }),
+    ).toMatchInlineSnapshot(`
       "  alloc local acc: int32[1]
         store acc[0] = int32:0
         for ko in 3 {
@@ -69,14 +75,14 @@ describe("split", () => {
     `);
   });
   it("guards loads of local memory that was filled before", () => {
-    after(TEXTS.rows, { action: "split", loop: "l", factor: 3, tail: "guard" });
+    afterAction(TEXTS.rows, { action: "split", loop: "l", factor: 3, tail: "guard" });
   });
   it("writes each condition once", () => {
     const twice: Action[] = [
       { action: "split", loop: "i", factor: 3, tail: "guard" },
       { action: "split", loop: "j", factor: 5, tail: "guard" },
     ];
-    const printed = after(TEXTS.windows, ...twice);
+    const printed = afterAction(TEXTS.windows, ...twice);
     for (const line of printed.split("\n").filter((text) => text.includes(" when "))) {
       const conditions = /when \(([^)]*)\)/.exec(line)![1].split(", ");
       expect(new Set(conditions).size).toBe(conditions.length);
@@ -90,7 +96,7 @@ describe("split", () => {
 
 describe("collapse", () => {
   it("makes one loop of two", () => {
-    expect(after(TABLE, { action: "collapse", outer: "i", inner: "j" })).toMatchInlineSnapshot(`
+    expect(afterAction(TABLE, { action: "collapse", outer: "i", inner: "j" })).toMatchInlineSnapshot(`
       "  for i in 24 {
           store out[i] = neg(a[i])"
     `);
@@ -102,7 +108,7 @@ describe("collapse", () => {
 
 describe("reorder", () => {
   it("moves a loop inwards as far as it goes", () => {
-    expect(after(TABLE, { action: "reorder", loop: "i" })).toMatchInlineSnapshot(`
+    expect(afterAction(TABLE, { action: "reorder", loop: "i" })).toMatchInlineSnapshot(`
       "  for j in 6 {
           for i in 4 {
             store out[i*6 + j] = neg(a[i*6 + j])
@@ -110,7 +116,7 @@ describe("reorder", () => {
     `);
   });
   it("goes over allocations, which get a part for each iteration", () => {
-    expect(after(TEXTS.matmul, { action: "reorder", loop: "j" })).toMatchInlineSnapshot(`
+    expect(afterAction(TEXTS.matmul, { action: "reorder", loop: "j" })).toMatchInlineSnapshot(`
       "  for i in 13 {
           alloc local acc: float32[7]
           for j in 7 {
@@ -133,7 +139,7 @@ describe("reorder", () => {
 
 describe("unroll", () => {
   it("marks a loop to be written out", () => {
-    expect(after(NEGATION, { action: "unroll", loop: "i" })).toMatchInlineSnapshot(`
+    expect(afterAction(NEGATION, { action: "unroll", loop: "i" })).toMatchInlineSnapshot(`
       "  for i in 10 unroll {
           store out[i] = neg(a[i])"
     `);
@@ -144,7 +150,7 @@ describe("unroll", () => {
 describe("vectorize", () => {
   it("marks a loop over lanes", () => {
     const split: Action = { action: "split", loop: "i", factor: 4, tail: "peel" };
-    expect(after(NEGATION, split, { action: "vectorize", loop: "ii" })).toMatchInlineSnapshot(`
+    expect(afterAction(NEGATION, split, { action: "vectorize", loop: "ii" })).toMatchInlineSnapshot(`
       "  for io in 2 {
           for ii in 4 vectorize {
             store out[io*4 + ii] = neg(a[io*4 + ii])
@@ -162,7 +168,7 @@ describe("vectorize", () => {
     refused(TABLE, split, inner, { action: "vectorize", loop: "i" });
   });
   it("runs lane after lane where the body still allocates", () => {
-    after(
+    afterAction(
       TEXTS.matmul,
       { action: "split", loop: "j", factor: 4, tail: "peel" },
       { action: "vectorize", loop: "ji" },
@@ -172,7 +178,7 @@ describe("vectorize", () => {
 
 describe("parallel", () => {
   it("marks a loop for threads", () => {
-    expect(after(NEGATION, { action: "parallel", loop: "i" })).toMatchInlineSnapshot(`
+    expect(afterAction(NEGATION, { action: "parallel", loop: "i" })).toMatchInlineSnapshot(`
       "  for i in 10 parallel {
           store out[i] = neg(a[i])"
     `);
@@ -190,7 +196,9 @@ describe("parallel", () => {
 describe("rfactor", () => {
   const split: Action = { action: "split", loop: "k", factor: 4, tail: "peel" };
   it("gives the parts of a reduction accumulators next to each other", () => {
-    expect(after(TOTAL, split, { action: "rfactor", loop: "ki", layout: "inner" })).toMatchInlineSnapshot(`
+    expect(
+      afterAction(TOTAL, split, { action: "rfactor", loop: "ki", layout: "inner" }),
+    ).toMatchInlineSnapshot(`
       "  alloc local acc: int32[1]
         store acc[0] = int32:0
         alloc local accp: int32[4]
@@ -212,7 +220,7 @@ describe("rfactor", () => {
       { action: "rfactor", loop: "ko", layout: "shared" },
       { action: "parallel", loop: "ko" },
     ];
-    expect(after(TOTAL, split, ...parts)).toMatchInlineSnapshot(`
+    expect(afterAction(TOTAL, split, ...parts)).toMatchInlineSnapshot(`
       "  alloc local acc: int32[1]
         store acc[0] = int32:0
         alloc scratch accp: int32[3]
@@ -243,7 +251,7 @@ describe("stage", () => {
       order: ["j", "k"],
       space: "scratch",
     };
-    expect(after(TEXTS.matmul, action)).toMatchInlineSnapshot(`
+    expect(afterAction(TEXTS.matmul, action)).toMatchInlineSnapshot(`
       "  alloc scratch bs: float32[35]
         for j_b in 7 {
           for k_b in 5 {
@@ -263,7 +271,7 @@ describe("stage", () => {
   });
   it("fills with zeros beyond the border", () => {
     const action: Action = { action: "stage", buffer: "image", at: "i", order: ["j", "k"], space: "local" };
-    expect(after(TEXTS.windows, action)).toMatchInlineSnapshot(`
+    expect(afterAction(TEXTS.windows, action)).toMatchInlineSnapshot(`
       "  for i in 5 {
           alloc local images: float32[24]
           for j_image in 8 {
@@ -292,7 +300,7 @@ describe("stage", () => {
 
 describe("partition", () => {
   it("cuts a range where conditions change", () => {
-    expect(after(TEXTS.border, { action: "partition", loop: "j" })).toMatchInlineSnapshot(`
+    expect(afterAction(TEXTS.border, { action: "partition", loop: "j" })).toMatchInlineSnapshot(`
       "  for i in 8 {
           for jp0 in 1 {
             store out[i*12 + jp0] = int32:0
