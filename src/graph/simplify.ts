@@ -128,6 +128,14 @@ export const RULES: readonly Rule[] = [
     apply: (node) => (node.op === "assign" && node.view.length === 0 ? node.inputs[1] : undefined),
   },
   {
+    name: "no elements",
+    law: "x == y, if neither has elements",
+    apply: (node) =>
+      node.shape.includes(0) && node.op !== "buffer" && node.op !== "const"
+        ? constNode(castScalar(0, "float64", node.dtype), node.dtype, node.shape)
+        : undefined,
+  },
+  {
     name: "reduce nothing",
     law: "reduce(x) == the operation's identity, along an axis of size 0",
     apply(node) {
