@@ -1,7 +1,15 @@
 // Realising: turns lazy nodes into elements in device memory. The tensor layer stands on these few functions.
 
 import type { Device, DeviceBuffer } from "../device/device.js";
-import { type BufferNode, bufferNode, type Node, type Shape, sameShape, sizeOf } from "../graph/node.js";
+import {
+  type BufferNode,
+  bufferNode,
+  type Node,
+  printShape,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from "../graph/node.js";
 import { normalise } from "../graph/normalise.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
 import { getConfig } from "./config.js";
@@ -61,7 +69,8 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
     const cached = planFor(graph, device);
     const plan = cached instanceof Promise ? await cached : cached;
     const leaves = await leafBuffers(graph.leaves, device);
-    const started = runPlan(plan, leaves, options.variables ?? {});
+    const variables = bindVariables(plan, graph.leaves, options.variables);
+    const started = runPlan(plan, leaves, variables);
     const buffers = started instanceof Promise ? await started : started;
     pending.forEach((node, i) => {
       const output = plan.outputs[i];
@@ -69,7 +78,7 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
         const storage = graph.leaves[output.leaf].storage as Storage;
         storage.shared = true;
         node.storage = storage;
-      } else node.storage = outputStorage(plan, buffers, output.slot, node, options.variables ?? {});
+      } else node.storage = outputStorage(plan, buffers, output.slot, node, variables);
       if (!node.differentiable) (node as { inputs: readonly Node[] }).inputs = [];
     });
     const relieving = relievePressure(device);
@@ -125,6 +134,30 @@ export function runPlan(
   device.submit(plan.list, buffers, symbols);
   for (const buffer of temporaries) device.release(buffer);
   return buffers;
+}
+
+const NO_VARIABLES: Readonly<Record<string, number>> = {};
+
+/** The variables' values for a submission: those given, and those with which the leaves were computed. */
+function bindVariables(
+  plan: Plan,
+  leaves: readonly Node[],
+  given: Readonly<Record<string, number>> = NO_VARIABLES,
+): Readonly<Record<string, number>> {
+  if (plan.symbols.length === 0) return given;
+  const values: Record<string, number> = { ...given };
+  for (const leaf of leaves) {
+    for (const [name, value] of Object.entries((leaf.storage as Storage).variables)) {
+      const known = values[name];
+      if (known !== undefined && known !== value) {
+        throw new Error(
+          `variable ${name} has two values: ${known}, and ${value} in a ${leaf.dtype}${printShape(leaf.shape)} tensor computed before`,
+        );
+      }
+      values[name] = value;
+    }
+  }
+  return values;
 }
 
 function symbolValues(plan: Plan, variables: Readonly<Record<string, number>>): number[] {
@@ -213,11 +246,12 @@ export async function captureNodes(roots: readonly Node[], deviceName?: string):
 export async function replay(
   { plan, roots }: Capture,
   leaves: readonly Node[],
-  variables: Readonly<Record<string, number>>,
+  given: Readonly<Record<string, number>>,
   replaced: readonly Node[],
 ): Promise<Node[]> {
   while (tail !== undefined) await tail;
   const buffers = leafBuffersNow(leaves, plan.device) ?? (await leafBuffers(leaves, plan.device));
+  const variables = bindVariables(plan, leaves, given);
   const started = runPlan(plan, buffers, variables);
   const all = started instanceof Promise ? await started : started;
   const values = roots.map((root, i): Node => {

@@ -111,6 +111,15 @@ describe.each(devices.map((d) => [d.name, d] as const))("jit on %s", (name, devi
     expect(() => n.bind(9)).toThrow(/must be an integer in \[1, 8\]/);
   });
 
+  test("a result of symbolic size keeps its variable's value, and does not meet another", async () => {
+    const n = new Variable(`kept_${name}`, 1, 8);
+    const f = jit((x: Tensor, bound: BoundVariable) => x.shrink([[0, bound.variable.dim]]).mul(2));
+    const y = await f(Tensor.arange(8), n.bind(3));
+    expect(await values(y)).toEqual([0, 2, 4]);
+    expect(await values(y.add(1))).toEqual([1, 3, 5]);
+    await expect(y.mul(3).data({ variables: { [n.name]: 5 } })).rejects.toThrow(/two values: 5, and 3/);
+  });
+
   test("a variable with two values in one call is an error", async () => {
     const n = new Variable(`twice_${name}`, 1, 8);
     const f = jit((a: BoundVariable, _b: BoundVariable) => a.variable.tensor.add(1));
