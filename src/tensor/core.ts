@@ -19,7 +19,7 @@ import {
 import { promoteScalar } from "../graph/promote.js";
 import { decodeElements, toScalar } from "../scalar/convert.js";
 import { type DType, isFloat, type Scalar } from "../scalar/dtype.js";
-import { recordUndo, TensorStorage } from "./storage.js";
+import { assignedNodes, computeWithNextRead, recordUndo, TensorStorage } from "./storage.js";
 import type { Tensor } from "./tensor.js";
 
 /** A tensor, or a number that takes the dtype of the tensor beside it. */
@@ -65,7 +65,8 @@ export abstract class TensorCore {
   /** @internal */
   constructor(
     readonly storage: TensorStorage,
-    private readonly view: readonly ViewStep[] | undefined = [],
+    /** How the tensor shows the storage's elements; null if it cannot be written through. */
+    private readonly view: readonly ViewStep[] | null = [],
   ) {}
 
   // --- what it is --------------------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ export abstract class TensorCore {
     if (this.disposed) throw new TensorError("this tensor was disposed; its elements are gone");
     const base = this.storage.current;
     if (this.storage.wantsGradient !== undefined) markLeaf(base, this.storage.wantsGradient);
-    if (this.view === undefined || this.view.length === 0) return base;
+    if (this.view === null || this.view.length === 0) return base;
     if (this.cached?.version !== this.storage.version) {
       const node = this.view.reduce(applyView, base);
       if (this.gradientWanted) markLeaf(node, this as unknown as Tensor);
@@ -120,7 +121,7 @@ export abstract class TensorCore {
 
   /** Computes the elements, so that they lie in device memory. */
   async realize(options?: RealizeOptions): Promise<Tensor> {
-    await realizeNodes([this.node], options);
+    await realizeNodes([this.node, ...assignedNodes()], options);
     return this as unknown as Tensor;
   }
 
@@ -129,6 +130,7 @@ export abstract class TensorCore {
    * 64-bit integers as BigInt64Array or BigUint64Array, all others as the typed array of their name.
    */
   async data(options?: RealizeOptions): Promise<TypedArray> {
+    await this.realize(options);
     const bytes = await readNode(this.node, options);
     return typedArray(bytes, this.dtype);
   }
@@ -162,14 +164,15 @@ export abstract class TensorCore {
    */
   assign(value: Operand): Tensor {
     const given = this.operand(value, "assign");
-    if (this.view === undefined)
-      throw new TensorError(`assign: ${this} repeats its elements and cannot be written`);
+    if (this.view === null)
+      throw new TensorError(`assign: ${this} repeats elements or skips some, and cannot be written`);
     if (given.dtype !== this.dtype || !sameShape(given.shape, this.shape)) {
       throw new TensorError(
         `assign: ${this} cannot take ${given.dtype}${printShape(given.shape)}; dtype and shape must agree`,
       );
     }
     this.storage.replace(assign(this.storage.current, given, this.view));
+    computeWithNextRead(this.storage);
     return this as unknown as Tensor;
   }
 
@@ -228,17 +231,17 @@ export abstract class TensorCore {
 
   /** A tensor that shows the same elements through one more step; writing to it writes to them. */
   protected alias(step: ViewStep): Tensor {
-    if (this.view === undefined) return this.wrap(applyView(this.node, step));
+    if (this.view === null) return this.repeated(applyView(this.node, step));
     return new (this.constructor as TensorClass)(this.storage, [...this.view, step]);
   }
 
   /** A tensor that repeats elements of this one: it cannot be written to. */
   protected repeated(node: Node): Tensor {
-    return new (this.constructor as TensorClass)(new TensorStorage(node), undefined);
+    return new (this.constructor as TensorClass)(new TensorStorage(node), null);
   }
 }
 
-export type TensorClass = new (storage: TensorStorage, view?: readonly ViewStep[]) => Tensor;
+export type TensorClass = new (storage: TensorStorage, view?: readonly ViewStep[] | null) => Tensor;
 
 const DECODED: readonly DType[] = ["float16", "bfloat16", "float8e4m3", "float8e5m2"];
 

@@ -235,7 +235,11 @@ function everyOther(x: Tensor, axis: number, start: number, step: number, count:
   const size = x.sizes[axis];
   const first = Math.min(start, size - count * step);
   const offset = start - first;
-  if (first < 0 || offset >= step) return x.narrow(axis, start, size - start).strided(axis, step, count);
+  if (first < 0 || offset >= step) {
+    const taken = x.narrow(axis, start, size - start).strided(axis, step, count);
+    // Not to be written: it is no view of x.
+    return taken.expand(taken.shape);
+  }
   return x
     .narrow(axis, first, count * step)
     .unflatten(axis, [count, step])

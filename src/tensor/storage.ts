@@ -53,6 +53,23 @@ export class TensorStorage {
   }
 }
 
+// Assigned values are computed with whatever is read next: a loop that assigns at every turn (weights, running
+// statistics) would otherwise carry all its turns along. Held weakly, as nobody may ever look at them.
+let assigned: WeakRef<TensorStorage>[] = [];
+
+/** To be called when a storage was assigned a value outside of a captured function. */
+export function computeWithNextRead(storage: TensorStorage): void {
+  if (tracker === undefined) assigned.push(new WeakRef(storage));
+}
+
+/** The values assigned since the last call that still wait to be computed. */
+export function assignedNodes(): Node[] {
+  if (assigned.length === 0) return [];
+  const nodes = assigned.flatMap((reference) => reference.deref()?.peek() ?? []);
+  assigned = [];
+  return nodes.filter((node) => node.storage === undefined);
+}
+
 /** Watches what a piece of user code reads and writes, so that it can be captured (see jit.ts). */
 export interface StorageTracker {
   read(storage: TensorStorage, node: Node): void;

@@ -9,7 +9,7 @@ import type { DType, Scalar } from "../scalar/dtype.js";
 import { broadcastNode, broadcastShapes, type NestedArray, TensorError, type TypedArray } from "./core.js";
 import { backward } from "./gradient.js";
 import { fansOf, normalNode, Random, randomBits, uniformNode } from "./random.js";
-import { TensorStorage } from "./storage.js";
+import { assignedNodes, TensorStorage } from "./storage.js";
 
 export interface TensorOptions {
   readonly dtype?: DType;
@@ -198,10 +198,7 @@ export class Tensor extends Random {
 
   /** Computes several tensors together: what they share is computed once. */
   static async realize(tensors: readonly Tensor[], options?: RealizeOptions): Promise<void> {
-    await realizeNodes(
-      tensors.map((x) => x.node),
-      options,
-    );
+    await realizeNodes([...tensors.map((x) => x.node), ...assignedNodes()], options);
   }
 
   /**
