@@ -122,6 +122,13 @@ export abstract class Movement extends Elementwise {
   /** The half-open range [start, end) of each axis; undefined takes all of an axis. A view. */
   shrink(ranges: readonly (readonly [Dim, Dim] | undefined)[]): Tensor {
     const full = this.shape.map((d, i): readonly [Dim, Dim] => ranges[i] ?? [0, d]);
+    full.forEach(([start, end], axis) => {
+      const outside = (inner: Dim, outer: Dim) =>
+        typeof inner === "number" && typeof outer === "number" && inner > outer;
+      if (outside(0, start) || outside(start, end) || outside(end, this.shape[axis])) {
+        throw new TensorError(`shrink: [${start}, ${end}) does not lie within axis ${axis} of ${this}`);
+      }
+    });
     return this.alias({ op: "shrink", ranges: full });
   }
   /** `length` elements of an axis from `start` on. A view. */
