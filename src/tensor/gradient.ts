@@ -43,6 +43,8 @@ export function gradientsOf(output: Node, seed: Node, wanted: (node: Node) => bo
     if (g === undefined || !leads.has(node)) continue;
     sums.delete(node);
     if (wanted(node)) found.set(node, g);
+    // A realised leaf has forgotten what it was computed from.
+    if (node.inputs.length === 0) continue;
     inputGradients(node, g).forEach((part, i) => {
       const input = node.inputs[i];
       if (part === undefined || !leads.has(input) || !isFloat(input.dtype)) return;

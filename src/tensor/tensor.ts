@@ -15,6 +15,12 @@ export interface TensorOptions {
   readonly dtype?: DType;
 }
 
+export interface FromOptions extends TensorOptions {
+  readonly shape?: Shape;
+  /** Whether gradients of it are wanted; default false. */
+  readonly requiresGrad?: boolean;
+}
+
 const ARRAY_DTYPES: readonly (readonly [string, DType])[] = [
   ["Int8Array", "int8"],
   ["Int16Array", "int16"],
@@ -38,22 +44,19 @@ export class Tensor extends Random {
 
   /**
    * A tensor of values: a number, nested arrays (the shape is theirs), or a typed array (with `shape`). Numbers become
-   * float32, bigints int64, booleans bool, typed arrays the dtype of their name, unless `dtype` says otherwise.
+   * float32, bigints int64, booleans bool, typed arrays the dtype of their name, unless `dtype` says otherwise. With
+   * `requiresGrad` gradients of it are wanted.
    *
    * @example Tensor.from([[1, 2], [3, 4]]).sum(0)
    */
   static from(
     values: NestedArray | TypedArray,
-    { dtype, shape }: TensorOptions & { readonly shape?: Shape } = {},
+    { requiresGrad = false, ...options }: FromOptions = {},
   ): Tensor {
-    if (ArrayBuffer.isView(values)) return fromTypedArray(values as TypedArray, dtype, shape);
-    const { flat, found } = flattenNested(values as NestedArray);
-    const kind = dtype ?? dtypeOfValues(flat);
-    const bytes = encodeElements(
-      flat.map((x) => toScalar(x, kind)),
-      kind,
-    );
-    return Tensor.ofNode(storeBytes(bytes, kind, shape ?? found));
+    const tensor = ArrayBuffer.isView(values)
+      ? fromTypedArray(values as TypedArray, options)
+      : fromNested(values as NestedArray, options);
+    return requiresGrad ? tensor.requiresGrad_() : tensor;
   }
 
   /** All elements the same; takes no memory until it must. */
@@ -225,11 +228,17 @@ export class Tensor extends Random {
   }
 }
 
-function fromTypedArray(
-  values: TypedArray,
-  dtype: DType | undefined,
-  shape: Shape = [values.length],
-): Tensor {
+function fromNested(values: NestedArray, { dtype, shape }: FromOptions): Tensor {
+  const { flat, found } = flattenNested(values);
+  const kind = dtype ?? dtypeOfValues(flat);
+  const bytes = encodeElements(
+    flat.map((x) => toScalar(x, kind)),
+    kind,
+  );
+  return Tensor.ofNode(storeBytes(bytes, kind, shape ?? found));
+}
+
+function fromTypedArray(values: TypedArray, { dtype, shape = [values.length] }: FromOptions): Tensor {
   const kind = ARRAY_DTYPES.find(([name]) => name === values.constructor.name)?.[1];
   if (kind === undefined) throw new TensorError(`from: ${values.constructor.name} is no array of elements`);
   if (sizeOf(shape) !== values.length) {

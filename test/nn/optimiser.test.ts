@@ -115,6 +115,14 @@ it("goes on from saved state", async () => {
   expect(await numbers(second.layer.weight)).toEqual(await numbers(first.layer.weight));
 });
 
+it("moves weights that were computed before gradients of them were wanted", async () => {
+  const x = (await Tensor.ones([2]).mul(3).realize()).requiresGrad_();
+  const optimiser = new nn.SGD([x, Tensor.from([1], { requiresGrad: true })], { lr: 0.5 });
+  x.square().sum().backward();
+  optimiser.step();
+  expect(await numbers(x)).toEqual([0, 0]);
+});
+
 it("refuses tensors that want no gradient", () => {
   expect(() => new nn.SGD([Tensor.ones([2])])).toThrow("wants no gradient");
   expect(() => new nn.SGD([Tensor.ones([2]).requiresGrad_()], { nesterov: true })).toThrow(
