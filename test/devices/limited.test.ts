@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { getDevice, readNode, realizeNodes, registerDevice, storeBytes } from "../../src/engine/engine.js";
+import { type BoundVariable, jit, setDefaultDevice, Tensor, Variable } from "../../src/index.js";
 import * as g from "../../src/graph/node.js";
 import { decodeElements, elementWriter } from "../../src/scalar/convert.js";
 import {
@@ -286,5 +287,30 @@ describe("the queue", () => {
     expect(device.turns).toBe(turns);
     await pending;
     expect(device.turns).toBeGreaterThan(turns);
+  });
+});
+
+describe("captured steps", () => {
+  it("replay with state, a variable, and all work queued", async () => {
+    setDefaultDevice("limited");
+    try {
+      const count = Tensor.from([1n, 2n, 3n], { dtype: "int64" });
+      const step = jit((x: Tensor) => {
+        count.assign(count.add(1n));
+        return count.mul(x.cast("int64")).sum();
+      });
+      const results: unknown[] = [];
+      for (const by of [1, 2, 3]) results.push(await (await step(Tensor.from([by, by, by]))).item());
+      expect(results.map(Number)).toEqual([9, 24, 45]);
+      expect(Array.from((await count.data()) as BigInt64Array)).toEqual([4n, 5n, 6n]);
+      const n = new Variable("limited_n", 1, 8);
+      const prefix = jit((x: Tensor, length: BoundVariable) => x.shrink([[0, length.variable.dim]]).sum());
+      for (const length of [1, 5, 8]) {
+        const sum = await prefix(Tensor.arange(8), n.bind(length));
+        expect(Number(await sum.item())).toBe((length * (length - 1)) / 2);
+      }
+    } finally {
+      setDefaultDevice("interpreter");
+    }
   });
 });

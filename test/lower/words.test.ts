@@ -12,9 +12,7 @@ function phases(text: string): string[] {
   const kernel = parseKernel(text);
   const program = lowerKernel(kernel, LIMITED_TARGET);
   verifyProgram(program);
-  const memory = fill(kernel).map(
-    (bytes) => new Uint8Array([...bytes, 0, 0, 0].slice(0, Math.ceil(bytes.length / 4) * 4)),
-  );
+  const memory = fill(kernel);
   expect(difference(kernel, runKernel(kernel, memory), runProgram(program, memory))).toBeUndefined();
   return program.phases.map(({ atom }) => `${atom.name}:${atom.extent}`);
 }

@@ -13,7 +13,8 @@ export type Parameters = readonly Uint8Array[];
 /** Every parameter filled with small whole numbers (so that most sums are exact), different at each place. */
 export function fill(kernel: Kernel, seed = 1): Parameters {
   return kernel.params.map(({ dtype, size }, place) => {
-    const bytes = new Uint8Array(size.max * bytesOf(dtype));
+    // Whole words: some devices have memory of no smaller pieces.
+    const bytes = new Uint8Array(Math.ceil((size.max * bytesOf(dtype)) / 4) * 4);
     const view = new DataView(bytes.buffer);
     const write = elementWriter(dtype);
     for (let i = 0; i < size.max; i++) {
@@ -53,7 +54,7 @@ export function difference(kernel: Kernel, expected: Parameters, actual: Paramet
     const read = elementReader(dtype);
     const step = bytesOf(dtype);
     const views = [expected[place], actual[place]].map((bytes) => new DataView(bytes.buffer));
-    for (let at = 0; at < expected[place].byteLength; at += step) {
+    for (let at = 0; at + step <= expected[place].byteLength; at += step) {
       const [x, y] = views.map((view) => read(view, at));
       if (!agrees(x, y)) return `${name}[${at / step}] is ${y}, should be ${x}`;
     }

@@ -7,6 +7,7 @@ import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
 import { heuristicSchedule } from "../../src/schedule/heuristics.js";
+import { LIMITED_TARGET } from "../devices/limited.js";
 import { backwards, difference, fill, phasesBackwards, runKernel, runProgram } from "./compare.js";
 import { cpuTarget, kernelsOf, parsedTexts, WORKLOADS } from "./workloads.js";
 
@@ -15,6 +16,7 @@ const TARGETS: readonly Target[] = [
   cpuTarget(16, 16, 4),
   cpuTarget(32, 16, 2),
   cpuTarget(64, 32, 2),
+  LIMITED_TARGET,
 ];
 
 function check(kernel: Kernel, target: Target): void {
@@ -37,8 +39,8 @@ function check(kernel: Kernel, target: Target): void {
 }
 
 for (const target of TARGETS) {
-  const { vectorBytes, vectorRegisters, threads } = target;
-  describe(`${vectorBytes} bytes, ${vectorRegisters} registers, ${threads} threads`, () => {
+  const { language, vectorBytes, vectorRegisters, threads } = target;
+  describe(`${language}, ${vectorBytes} bytes, ${vectorRegisters} registers, ${threads} threads`, () => {
     for (const [name, make] of Object.entries(WORKLOADS)) {
       it(name, () => {
         for (const kernel of kernelsOf(make(), target)) check(kernel, target);
