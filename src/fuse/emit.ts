@@ -134,7 +134,8 @@ class Emitter {
   }
 
   /** The value of a node's element, loaded or computed. Where `valid` is false the result does not matter. */
-  private evaluate(node: Node, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
+  private evaluate(node: Node, index: readonly Index[], asked: Valid, frames: Frame[]): Expr {
+    const valid = asked.filter((condition) => concerns(condition, index));
     if (isLeaf(node) || (this.stored.has(node) && !this.draft.sides.has(node))) {
       return load(this.parameters.bufferOf(node), flatten(index, node.shape), valid);
     }
@@ -335,6 +336,13 @@ class Emitter {
     if (!isScalarOp(node.op)) return this.evaluate(args[0], index, [], frames);
     return scalar(node.op, ...args.map((input) => this.evaluate(input, index, [], frames)));
   }
+}
+
+/** False for a condition on gathered places only, none of which is in the index: the place of another axis. */
+function concerns(condition: Index, index: readonly Index[]): boolean {
+  const atoms = condition.terms.flatMap((term) => term.atoms);
+  const elsewhere = (atom: Atom) => atom.kind === "loaded" && !index.some((x) => mentions(x, atom));
+  return atoms.length === 0 || !atoms.every(elsewhere);
 }
 
 /** The innermost frame whose loop some of the indices depend on. */

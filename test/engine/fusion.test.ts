@@ -93,6 +93,11 @@ const COMPUTATIONS: readonly Computation[] = [
     }),
   ),
   one("embedding", 1, () => Tensor.from(Int32Array.from([1, 2, 3])).embedding(given(10, 16))),
+  one("log-softmax, gathered, as in a cross entropy", 1, () =>
+    given(32, 10)
+      .logSoftmax(1)
+      .gather(1, Tensor.from(new Int32Array(32), { shape: [32, 1] })),
+  ),
   one("gradient of a sum of squares", 1, () => grad((x: Tensor) => x.square().sum())(given(100))),
   { name: "Adam over 50 parameters", kernels: 10, results: () => adam(50) },
   {

@@ -33,12 +33,18 @@ export interface GraphRecipe {
 
 const small = (max: number) => fc.nat({ max });
 
+/** Mostly short axes; some that fill vectors and leave a rest. */
+const size = fc.oneof(
+  { weight: 3, arbitrary: fc.integer({ min: 1, max: 6 }) },
+  { weight: 1, arbitrary: fc.integer({ min: 7, max: 40 }) },
+);
+
 export const graphRecipe = (maxSteps: number): fc.Arbitrary<GraphRecipe> =>
   fc.record({
     leaves: fc.array(
       fc.record({
         dtype: small(1000),
-        shape: fc.array(fc.integer({ min: 1, max: 6 }), { maxLength: 4 }),
+        shape: fc.array(size, { maxLength: 4 }),
         seed: small(100),
       }),
       { minLength: 1, maxLength: 3 },
@@ -67,7 +73,7 @@ const LEAF_DTYPES: readonly DType[] = [
   "int16",
   "float16",
 ];
-const MOST_ELEMENTS = 500;
+const MOST_ELEMENTS = 3000;
 const MOST_AXES = 5;
 
 /** Whole numbers up to here are exact. */
@@ -294,6 +300,33 @@ const reduce: Operation = (values, { operands, numbers }) => {
   return rounded(node, x.bound * n, x.error * n + (x.error > 0 ? n * n * x.bound * 2 ** -24 : 0));
 };
 
+/** A product of matrices: operands repeated, multiplied, and summed. */
+const contraction: Operation = (values, { operands, numbers }) => {
+  const both = pair(values, operands[0], operands[1]);
+  if (both === undefined || !["float32", "float64", "int32"].includes(both[0].node.dtype)) return undefined;
+  const [x, y] = both;
+  const [m, n, k] = numbers.slice(0, 3).map((number) => (number % 24) + 1);
+  const left = g.expand(g.reshape(filled(x.node, [m, k]), [m, 1, k]), [m, n, k]);
+  const right = g.expand(g.reshape(filled(y.node, [n, k]), [1, n, k]), [m, n, k]);
+  const node = g.reshape(g.reduceNode(g.binary("mul", left, right), "add", [2]), [m, n]);
+  const error = k * (x.error * y.bound + y.error * x.bound + x.error * y.error);
+  return rounded(
+    node,
+    k * x.bound * y.bound,
+    error + (error > 0 ? k * unit(x.node.dtype) * x.bound * y.bound : 0),
+  );
+};
+
+/** Elements less the largest of their row, as in a softmax: a reduction used again at full size. */
+const lessLargest: Operation = (values, { operands, numbers }) => {
+  const x = pick(values, operands[0]);
+  const axes = someAxes(x.node, numbers);
+  const empty = axes.some((axis) => x.node.shape[axis] === 0);
+  if (kindOf(x.node.dtype) === "bool" || empty) return undefined;
+  const largest = g.expand(g.reduceNode(x.node, numbers[9] % 2 === 0 ? "max" : "min", axes), x.node.shape);
+  return rounded(g.binary("sub", x.node, largest), 2 * x.bound, 2 * x.error);
+};
+
 /** Functions whose slope is at most 1, with the bound of their results. */
 const SMOOTH: readonly ((x: Node) => [Node, number])[] = [
   (x) => [g.unary("sin", x), 1],
@@ -436,7 +469,9 @@ const OPERATIONS: readonly Operation[] = [
   reduce,
   reduce,
   reduce,
-  reduce,
+  contraction,
+  lessLargest,
+  lessLargest,
   unary,
   unary,
   unary,

@@ -381,6 +381,20 @@ describe("memory", () => {
   });
 });
 
+describe("gathers", () => {
+  it("of what a reduction went into compute the reduction before them", async () => {
+    const x = ints(3, 1, 4);
+    const less = x.sub(x.max());
+    const picked = less.gather(0, x.sub(3));
+    expect(await list(Tensor.concat([picked, x.narrow(0, 0, 1), picked]))).toEqual([
+      -1, -3, -3, 3, -1, -3, -3,
+    ]);
+  });
+  it("read zero outside, and count negative places from the end", async () => {
+    expect(await list(ints(5, 6, 7).gather(0, ints(2, -1, -3, 3, -4)))).toEqual([7, 7, 5, 0, 0]);
+  });
+});
+
 describe("large graphs", () => {
   it("10,000 operations deep", async () => {
     let x = ints(0);
