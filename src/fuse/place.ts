@@ -118,12 +118,7 @@ class Placer {
   }
 
   private mustStore(node: Node): boolean {
-    return (
-      this.rootStorage.has(node) ||
-      isSpecial(node) ||
-      node.op === "contiguous" ||
-      (node.op === "bitcast" && bytesOf(node.dtype) !== bytesOf(node.inputs[0].dtype))
-    );
+    return this.rootStorage.has(node) || isSpecial(node) || node.op === "contiguous";
   }
 
   // --- elementwise -----------------------------------------------------------------------------------------------
@@ -361,9 +356,6 @@ class Placer {
     if (node.op === "assign") return this.assignDrafts(node);
     if (node.op === "scatter") return this.scatterDrafts(node);
     const { index, loops } = openLoops(node);
-    if (node.op === "bitcast" && bytesOf(node.dtype) !== bytesOf(node.inputs[0].dtype)) {
-      throw new Error("bitcast between item sizes is not yet supported inside a graph");
-    }
     return [this.addDraft({ mode: "store", target: node, at: index, source: node, from: index }, loops)];
   }
 
