@@ -1,4 +1,4 @@
-// What DEBUG shows of compiling: at 3 the actions of each schedule, at 4 the code, at 5 the IR before and after.
+// What DEBUG shows of compiling: at 1 how long it took, at 3 the actions of each schedule, at 4 the code, at 5 the IR before and after.
 
 import type { Device } from "../device/device.js";
 import type { Kernel } from "../kernel/ir.js";
@@ -8,6 +8,18 @@ import { type Action, printAction } from "../schedule/actions.js";
 import { getConfig } from "./config.js";
 
 const say = (line: string): void => console.error(line);
+
+/** DEBUG=1: that a graph was compiled, into how many kernels, and what took how many milliseconds. */
+export function showPlan(
+  device: Device,
+  programs: readonly Program[],
+  times: { readonly fuse: number; readonly schedule: number; readonly compile: number },
+): void {
+  if (getConfig().debug < 1) return;
+  const kernels = `${programs.length} kernel${programs.length === 1 ? "" : "s"}`;
+  const took = Object.entries(times).map(([step, ms]) => `${step} ${ms.toFixed(1)} ms`);
+  say(`brisc: ${kernels} for ${device.name}: ${took.join(", ")}`);
+}
 
 /** DEBUG=3 and 5: how a kernel was scheduled and lowered. */
 export function showCompiled(

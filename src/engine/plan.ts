@@ -14,7 +14,7 @@ import { lowerKernel } from "../lower/lower.js";
 import type { Program } from "../lower/program.js";
 import { bytesOf } from "../scalar/dtype.js";
 import { scheduleKernel } from "../schedule/schedule.js";
-import { showCode, showCompiled } from "./debug.js";
+import { showCode, showCompiled, showPlan } from "./debug.js";
 import { planSlots } from "./memory.js";
 
 /** Where a root's elements are after the plan has run. */
@@ -87,10 +87,18 @@ export function planFor(graph: NormalGraph, device: Device): Plan | Promise<Plan
 async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   clearArena();
   const { roots, leaves } = graph.rebuild();
+  const start = performance.now();
   const { kernels, outputs } = fuse(roots, device.target);
+  const fused = performance.now();
   const programs = kernels.map(({ kernel }) => compileKernel(kernel, device));
   showCode(device, programs);
+  const lowered = performance.now();
   const executables = await device.compile(programs);
+  showPlan(device, programs, {
+    fuse: fused - start,
+    schedule: lowered - fused,
+    compile: performance.now() - lowered,
+  });
 
   const slotOf = new Map<Node, number>();
   leaves.forEach((leaf, i) => {
