@@ -1,8 +1,8 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
-//   words       where memory has no narrower pieces, iterations write whole words  (words.ts)
 //   share       what several phases use lies in memory that threads share (phases.ts)
+//   words       where memory has no narrower pieces, iterations write whole words  (words.ts)
 //   registers   small local buffers become variables                (registers.ts)
 //   scalars     any operation on any dtype in the machine's few     (scalars.ts)
 //   int64       pairs of words, where there are no 64-bit integers (int64.ts)
@@ -37,8 +37,8 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
   }
   requireDTypes(kernel, target);
   const inWords = target.storageBytes === 4;
-  const lanes = vectoriseLoops(unrollLoops(kernel.body));
-  const flat = promoteRegisters(shareLocals(inWords ? wholeWords(lanes) : lanes));
+  const shared = shareLocals(vectoriseLoops(unrollLoops(kernel.body)));
+  const flat = promoteRegisters(inWords ? wholeWords(shared) : shared);
   const scalars = lowerScalars(flat, target);
   const paired = target.dtypes.has("int64") ? unchanged(scalars.body) : pairIntegers(scalars.body);
   const packed = inWords ? packWords(paired.body) : unchanged(paired.body);

@@ -43,6 +43,13 @@ describe("parallel stores of narrow elements", () => {
       for i in 5 parallel { for j in 8 parallel { store o[i*8 + j] = a[i*8 + j] } } }`;
     expect(phases(text)).toEqual(["i:5"]);
   });
+  it("what phases share lies in words too", () => {
+    const text = `kernel k(o: uint8[8], a: uint8[5]) {
+      alloc local row: uint8[5]
+      for i in 5 parallel { store row[i] = add(a[i], uint8:1) }
+      for j in 8 parallel { store o[j] = row[j % 5] } }`;
+    expect(phases(text)).toEqual(["io:1", "once:1", "jo:2"]);
+  });
   it("elements of 32 bits are left alone", () => {
     expect(
       phases(
