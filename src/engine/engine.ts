@@ -99,7 +99,9 @@ function outputStorage(
   const buffer = buffers[slot];
   let storage = shared.get(buffer);
   if (storage === undefined) {
-    storage = Storage.onDevice(plan.device, buffer, byteLength(node, variables), variables);
+    // Only sizes remember the variables they had: a weight computed beside symbolic work belongs to any value.
+    const own = node.shape.every((d) => typeof d === "number") ? NO_VARIABLES : variables;
+    storage = Storage.onDevice(plan.device, buffer, byteLength(node, variables), own);
     shared.set(buffer, storage);
   } else storage.shared = true;
   return storage;

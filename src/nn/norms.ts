@@ -50,7 +50,7 @@ abstract class BatchNorm {
     const { weight, bias, eps, momentum } = this;
     if (!this.training) return x.batchNorm(this.runningMean, this.runningVar, { weight, bias, eps });
     const axes = x.shape.map((_, i) => i).filter((axis) => axis !== 1);
-    const count = axes.reduce((n, axis) => n * x.sizes[axis], 1);
+    const count = axes.reduce((n, axis) => n * x.sizeAt(axis), 1);
     const wide = x.dtype === "float64" ? x : x.float32();
     const mean = wide.mean(axes);
     const variance = wide.var(axes, { correction: 0 });

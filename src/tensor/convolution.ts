@@ -1,7 +1,7 @@
 // Convolutions and pools: windows that slide over the last axes, multiplied or reduced.
 
 import { sameDim } from "../graph/node.js";
-import { integerLimits, isFloat } from "../scalar/dtype.js";
+import { reduceIdentity } from "../scalar/evaluate.js";
 import { Activation } from "./activation.js";
 import { TensorError } from "./core.js";
 import { contract, contractionType } from "./linear.js";
@@ -101,7 +101,7 @@ export abstract class Convolution extends Activation {
   ): Tensor {
     const kernel = perAxis(operation, "size", size, rank);
     checkPadding(operation, kernel, perAxis(operation, "padding", padding, rank));
-    const lowest = isFloat(this.dtype) ? Number.NEGATIVE_INFINITY : Number(integerLimits(this.dtype).min);
+    const lowest = Number(reduceIdentity("max", this.dtype));
     const windows = this.padded(rank, padding, lowest).windows(operation, rank, kernel, stride, dilation);
     return windows.max(kernel.map((_, i) => windows.ndim - 1 - 2 * i));
   }
@@ -155,7 +155,7 @@ export abstract class Convolution extends Activation {
     let result = this.self;
     kernel.forEach((size, i) => {
       const span = gaps[i] * (size - 1) + 1;
-      if (span > result.sizes[lead + i]) {
+      if (span > result.sizeAt(lead + i)) {
         throw new TensorError(
           `${operation}: a window of ${span} does not fit axis ${lead + i - result.ndim} of padded ${this}`,
         );

@@ -106,11 +106,16 @@ export abstract class TensorCore {
 
   /** The shape in numbers. Throws under symbolic sizes. */
   get sizes(): readonly number[] {
-    return this.shape.map((d) => {
-      if (typeof d !== "number")
-        throw new TensorError(`the size ${d} of ${printShape(this.shape)} is symbolic`);
-      return d;
-    });
+    return this.shape.map((_, axis) => this.sizeAt(axis));
+  }
+
+  /** The size of an axis in numbers. Throws if it is symbolic. */
+  sizeAt(axis: number): number {
+    const { shape } = this;
+    const size = shape[axisOf(axis, shape.length, "sizeAt")];
+    if (typeof size !== "number")
+      throw new TensorError(`the size ${size} of ${printShape(shape)} is symbolic`);
+    return size;
   }
 
   toString(): string {
@@ -189,6 +194,11 @@ export abstract class TensorCore {
     if (this.disposed) return;
     this.disposed = true;
     disposeStorage(this.storage.peek());
+  }
+
+  /** `using` a tensor disposes of it at the end of the block. */
+  [Symbol.dispose](): void {
+    this.dispose();
   }
 
   // --- gradients ---------------------------------------------------------------------------------------------------

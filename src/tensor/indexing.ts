@@ -214,7 +214,7 @@ function takeRange(
     throw new TensorError(
       `slice: the range [${part}] of axis ${axis} of ${x} must be integers, the step not 0`,
     );
-  const size = x.sizes[axis];
+  const size = x.sizeAt(axis);
   if (by < 0) {
     // Backwards from `start`: forwards in the flipped axis, where place i is size - 1 - i.
     const mirror = (place: number): number => size - 1 - (place < 0 ? Math.max(place + size, -1) : place);
@@ -232,7 +232,7 @@ function takeRange(
 
 /** `count` places of an axis, `step` apart, from `start` on. A view where rows of `step` places around them fit. */
 function everyOther(x: Tensor, axis: number, start: number, step: number, count: number): Tensor {
-  const size = x.sizes[axis];
+  const size = x.sizeAt(axis);
   const first = Math.min(start, size - count * step);
   const offset = start - first;
   if (first < 0 || offset >= step) {

@@ -90,7 +90,7 @@ export abstract class Linear extends Reduction {
     }
     const wide = accumulationType(contractionType("scaledDotProductAttention", this.self, keys));
     const [k, v] = enableGqa ? [keys, values].map((x) => shareHeads(x, this.self)) : [keys, values];
-    const width = this.sizes[this.ndim - 1];
+    const width = this.sizeAt(-1);
     let scores = this.cast(wide)
       .matmul(k.cast(wide).transpose())
       .mul(scale ?? 1 / Math.sqrt(width));
@@ -122,7 +122,7 @@ export function contract(x: Tensor, y: Tensor, dtype: DType, axes: number | read
 
 /** Each head of [.., heads, s, e] as often as there are query heads for it. */
 function shareHeads(x: Tensor, queries: Tensor): Tensor {
-  const [have, want] = [x, queries].map((t) => (t.ndim < 3 ? 1 : t.sizes[t.ndim - 3]));
+  const [have, want] = [x, queries].map((t) => (t.ndim < 3 ? 1 : t.sizeAt(-3)));
   if (want % have !== 0) {
     throw new TensorError(
       `scaledDotProductAttention: ${want} heads of queries cannot share ${have} heads of ${x} evenly`,

@@ -143,7 +143,7 @@ export abstract class Loss extends Normalisation {
       loss = present.where(target.mul(present.where(target, 1).log()), 0).sub(target.mul(this.self));
     }
     if (reduction !== "batchMean") return reduceLoss(loss, reduction);
-    return loss.sum().div(this.ndim === 0 ? 1 : this.sizes[0]);
+    return loss.sum().div(this.ndim === 0 ? 1 : this.sizeAt(0));
   }
 }
 
@@ -187,7 +187,7 @@ function ofProbabilities(
 ): Tensor {
   if (!sameShape(target.shape, x.shape))
     throw new TensorError(`crossEntropy: probabilities should be [${x.shape}], got ${target}`);
-  const classes = x.sizes[axis];
+  const classes = x.sizeAt(axis);
   const smooth = smoothing === 0 ? target : target.mul(1 - smoothing).add(smoothing / classes);
   const losses = smooth
     .mul(weighted(x.logSoftmax(axis), weight, axis))

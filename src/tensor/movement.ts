@@ -111,7 +111,7 @@ export abstract class Movement extends Elementwise {
   /** With elements shifted along an axis; those that leave at the end come in at the start. */
   roll(shift: number, axis: number): Tensor {
     const at = axisOf(axis, this.ndim, "roll");
-    const size = this.sizes[at];
+    const size = this.sizeAt(at);
     const by = size === 0 ? 0 : ((shift % size) + size) % size;
     if (by === 0) return this as unknown as Tensor;
     return this.narrow(at, size - by, by).cat(at, this.narrow(at, 0, size - by));
@@ -145,7 +145,7 @@ export abstract class Movement extends Elementwise {
   /** Parts of `size` along an axis, the last maybe smaller; or parts of the given sizes. Views. */
   split(size: number | readonly number[], axis = 0): Tensor[] {
     const at = axisOf(axis, this.ndim, "split");
-    const length = this.sizes[at];
+    const length = this.sizeAt(at);
     const sizes: number[] = [];
     if (typeof size === "number") {
       if (!(size > 0)) throw new TensorError(`split: parts must have a positive size, got ${size}`);
@@ -162,12 +162,12 @@ export abstract class Movement extends Elementwise {
   }
   /** `count` parts along an axis, the last maybe smaller. Views. */
   chunk(count: number, axis = 0): Tensor[] {
-    return this.split(Math.max(1, Math.ceil(this.sizes[axisOf(axis, this.ndim, "chunk")] / count)), axis);
+    return this.split(Math.max(1, Math.ceil(this.sizeAt(axisOf(axis, this.ndim, "chunk")) / count)), axis);
   }
   /** The tensors along an axis, one for each place, without that axis. */
   unbind(axis = 0): Tensor[] {
     const at = axisOf(axis, this.ndim, "unbind");
-    return Array.from({ length: this.sizes[at] }, (_, i) => this.select(at, i));
+    return Array.from({ length: this.sizeAt(at) }, (_, i) => this.select(at, i));
   }
 
   // --- repetition --------------------------------------------------------------------------------------------------
@@ -268,7 +268,7 @@ export abstract class Movement extends Elementwise {
    */
   unfold(axis: number, size: number, step: number, dilation = 1): Tensor {
     const at = axisOf(axis, this.ndim, "unfold");
-    const length = this.sizes[at];
+    const length = this.sizeAt(at);
     const span = dilation * (size - 1) + 1;
     if (size < 1 || step < 1 || span > length) {
       throw new TensorError(
@@ -294,7 +294,7 @@ export abstract class Movement extends Elementwise {
   strided(axis: number, step: number, count: number): Tensor {
     if (step === 1) return this.narrow(axis, 0, count);
     const wanted = count * step;
-    const have = this.sizes[axis];
+    const have = this.sizeAt(axis);
     const whole =
       have < wanted
         ? this.pad(this.shape.map((_, i): [number, number] => [0, i === axis ? wanted - have : 0]))

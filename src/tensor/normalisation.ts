@@ -77,7 +77,7 @@ export abstract class Normalisation extends Convolution {
 
   /** Normalises each channel (axis 1) of each batch entry. */
   instanceNorm(options?: NormOptions): Tensor {
-    return this.groupNorm(this.sizes[1], options);
+    return this.groupNorm(this.sizeAt(1), options);
   }
 
   /** Divided by its norm along an axis, of at least eps. */

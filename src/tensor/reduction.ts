@@ -75,7 +75,7 @@ export abstract class Reduction extends Movement {
 
   /** Elements along axes, as a number. */
   private countOf(axes: readonly number[]): number {
-    return axes.reduce((n, axis) => n * (axis < this.ndim ? this.sizes[axis] : 1), 1);
+    return axes.reduce((n, axis) => n * (axis < this.ndim ? this.sizeAt(axis) : 1), 1);
   }
   /** Mean along axes, in floats: NaN of nothing. */
   mean(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
@@ -86,16 +86,23 @@ export abstract class Reduction extends Movement {
     return total.div(this.countOf(list)).cast(x.dtype);
   }
   /** Variance along axes; `correction` (default 1) is taken from the count. */
-  var(axes?: Axes, { keepdim, correction = 1 }: ReduceOptions & { correction?: number } = {}): Tensor {
+  var(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): Tensor {
+    return this.wideVariance(axes, options).cast(this.toFloats().dtype);
+  }
+  private wideVariance(
+    axes: Axes,
+    { keepdim, correction = 1 }: ReduceOptions & { correction?: number },
+  ): Tensor {
     const list = this.axesOf(axes, "var");
     const wide = this.toFloats().cast(accumulationType(this.toFloats().dtype));
     const centred = wide.sub(wide.mean(list, { keepdim: true }));
     const total = centred.square().sum(list, { keepdim });
-    return total.div(Math.max(0, this.countOf(list) - correction)).cast(this.toFloats().dtype);
+    return total.div(Math.max(0, this.countOf(list) - correction));
   }
   /** Standard deviation along axes; see var. */
   std(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): Tensor {
-    return this.var(axes, options).sqrt();
+    // The variance of halves may be more than halves hold.
+    return this.wideVariance(axes, options).sqrt().cast(this.toFloats().dtype);
   }
   /** True where any element is not zero. */
   any(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
@@ -116,17 +123,24 @@ export abstract class Reduction extends Movement {
   }
   /** (sum |x|^p)^(1/p) along axes; p may be infinite. */
   norm(p = 2, axes?: Axes, options: ReduceOptions = {}): Tensor {
-    const x = this.toFloats();
-    if (p === Number.POSITIVE_INFINITY) return x.abs().max(axes, options);
-    if (p === Number.NEGATIVE_INFINITY) return x.abs().min(axes, options);
-    if (p === 0) return x.ne(0).sum(axes, options).cast(x.dtype);
-    if (p === 1) return x.abs().sum(axes, options);
-    if (p === 2) return x.square().sum(axes, options).sqrt();
-    return x
-      .abs()
-      .pow(p)
-      .sum(axes, options)
-      .pow(1 / p);
+    const { dtype } = this.toFloats();
+    if (p === Number.POSITIVE_INFINITY) return this.toFloats().abs().max(axes, options);
+    if (p === Number.NEGATIVE_INFINITY) return this.toFloats().abs().min(axes, options);
+    // Powers of halves may be more than halves hold.
+    const x = this.cast(accumulationType(dtype));
+    if (p === 0) return x.ne(0).sum(axes, options).cast(dtype);
+    if (p === 1) return x.abs().sum(axes, options).cast(dtype);
+    if (p !== 2)
+      return x
+        .abs()
+        .pow(p)
+        .sum(axes, options)
+        .pow(1 / p)
+        .cast(dtype);
+    // At 0 the root is vertical; the gradient there is 0, as PyTorch has it.
+    const total = x.square().sum(axes, options);
+    const none = total.eq(0);
+    return none.where(0, none.where(1, total).sqrt()).cast(dtype);
   }
 
   /** Place (int32) of the largest along an axis, or among all; the first of equals; a NaN counts as largest. */
@@ -181,7 +195,7 @@ export abstract class Reduction extends Movement {
 /** All prefixes in log2(n) steps, each joining a value with the one 2^k before it (Hillis and Steele, 1986). */
 function scan(x: Tensor, axis: number, join: (a: Tensor, b: Tensor) => Tensor, neutral: number): Tensor {
   if (x.ndim === 0) return x;
-  const size = x.sizes[axis];
+  const size = x.sizeAt(axis);
   let result = x;
   for (let by = 1; by < size; by *= 2) {
     const padding = x.shape.map((_, i): [number, number] => (i === axis ? [by, 0] : [0, 0]));

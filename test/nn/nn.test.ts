@@ -1,7 +1,15 @@
 // Layers and models: how tensors are found, named, saved and loaded; training mode; what a step changes.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { jit, manualSeed, nn, setDefaultDevice, Tensor } from "../../src/index.js";
+import {
+  type BoundVariable,
+  jit,
+  manualSeed,
+  nn,
+  setDefaultDevice,
+  Tensor,
+  Variable,
+} from "../../src/index.js";
 
 beforeEach(() => {
   setDefaultDevice("interpreter");
@@ -137,5 +145,22 @@ describe("layers", () => {
     const mask = Tensor.from([[true, true, false]]);
     const seen = async (keys: Tensor) => numbers(layer.forward(x, keys, keys, { mask }));
     expect(await seen(changed)).toEqual(await seen(x));
+  });
+
+  it("serve sequences of any length captured once", async () => {
+    const length = new Variable("layerTestLength", 1, 6);
+    const layers = new nn.Sequential(new nn.LayerNorm(4), new nn.RMSNorm(4), new nn.Linear(4, 4));
+    const keys = Tensor.randn([2, 6, 4]);
+    const queries = Tensor.randn([2, 1, 4]);
+    const attend = (upTo: Tensor): Tensor => {
+      const seen = layers.forward(upTo);
+      return queries.scaledDotProductAttention(seen, seen);
+    };
+    const captured = jit((all: Tensor, n: BoundVariable) => attend(all.narrow(1, 0, n.variable.dim)));
+    for (const n of [1, 4, 6]) {
+      const expected = await numbers(attend(keys.narrow(1, 0, n)));
+      const found = await numbers(await captured(keys, length.bind(n)));
+      for (const [i, value] of found.entries()) expect(value).toBeCloseTo(expected[i], 5);
+    }
   });
 });
