@@ -79,7 +79,8 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
         storage.shared = true;
         node.storage = storage;
       } else node.storage = outputStorage(plan, buffers, output.slot, node, variables);
-      if (!node.differentiable) (node as { inputs: readonly Node[] }).inputs = [];
+      // Gradients need the graph below, but for what was assigned, where they end.
+      if (!node.differentiable || node.op === "assign") (node as { inputs: readonly Node[] }).inputs = [];
     });
     const relieving = relievePressure(device);
     if (relieving !== undefined) await relieving;

@@ -334,6 +334,17 @@ describe("backward", () => {
     w.square().sum().backward();
     expect(await numbers(w.grad!)).toEqual([1]);
   });
+  it("keeps nothing of the steps before of a realised parameter", async () => {
+    const w = doubles([4]).requiresGrad_();
+    for (let step = 0; step < 3; step++) {
+      w.grad = undefined;
+      w.square().sum().backward();
+      w.assign(w.sub(w.grad!.mul(0.25)));
+      await w.realize({ device });
+      expect(w.node.inputs).toEqual([]);
+    }
+    expect(await numbers(w)).toEqual([0.5]);
+  });
   it("sums broadcast half gradients in float32", async () => {
     const x = Tensor.from([1], { dtype: "float16" }).requiresGrad_();
     x.expand([4096]).contiguous().sum().backward();
