@@ -314,10 +314,14 @@ export function indicesOf(x: Expr): readonly Index[] {
 }
 
 /**
- * All expressions reachable from the roots, operands (and values of loaded indices) before users, each once.
+ * All expressions reachable from the roots, operands (and values of loaded indices) before users, each once; not
+ * looking below those that are known.
  * Iterative: depth is bounded by memory only.
  */
-export function topologicalOrder(roots: readonly Expr[]): Expr[] {
+export function topologicalOrder(
+  roots: readonly Expr[],
+  isKnown: (x: Expr) => boolean = () => false,
+): Expr[] {
   const order: Expr[] = [];
   const state = new Map<Expr, boolean>();
   const stack: Expr[] = [...roots].reverse();
@@ -333,6 +337,7 @@ export function topologicalOrder(roots: readonly Expr[]): Expr[] {
       continue;
     }
     state.set(x, false);
+    if (isKnown(x)) continue;
     for (const arg of x.args) if (!state.has(arg)) stack.push(arg);
     for (const index of indicesOf(x)) {
       visitAtoms(index, (atom) => {

@@ -45,6 +45,8 @@ interface Scope {
   /** A load may be moved out of this block even if it is guarded by nothing: its loop runs at least once. */
   readonly runs: boolean;
   readonly bound: Map<Expr, Expr>;
+  /** The bound expressions that read a buffer which is written somewhere in the block. */
+  readonly reading: Map<Buffer, Expr[]>;
   readonly boundIndex: Map<string, Index>;
 }
 
@@ -69,7 +71,15 @@ class Binder {
     writes: ReadonlySet<Buffer>,
     runs: boolean,
   ): Stmt[] {
-    const scope: Scope = { out: [], loop, writes, runs, bound: new Map(), boundIndex: new Map() };
+    const scope: Scope = {
+      out: [],
+      loop,
+      writes,
+      runs,
+      bound: new Map(),
+      reading: new Map(),
+      boundIndex: new Map(),
+    };
     this.scopes.push(scope);
     const shared = sharedIn(body);
     for (const s of body) this.statement(s, scope, shared);
@@ -105,9 +115,9 @@ class Binder {
 
   /** What was read from a buffer is no longer known once it is written. */
   private forget(buffer: Buffer): void {
-    for (const { bound, writes } of this.scopes) {
-      if (!writes.has(buffer)) continue;
-      for (const x of bound.keys()) if (readsOf(x).has(buffer)) bound.delete(x);
+    for (const { bound, reading } of this.scopes) {
+      for (const x of reading.get(buffer) ?? []) bound.delete(x);
+      reading.delete(buffer);
     }
   }
 
@@ -117,8 +127,13 @@ class Binder {
     const memo = new Map<Expr, Expr>();
     const depths = new Map<Expr, number>();
     const here = this.scopes.length - 1;
-    const order = topologicalOrder([root]);
-    for (const x of order) {
+    for (const x of topologicalOrder([root], (e) => this.scopes.some(({ bound }) => bound.has(e)))) {
+      const at = this.scopes.findIndex(({ bound }) => bound.has(x));
+      if (at >= 0) {
+        depths.set(x, at);
+        memo.set(x, this.scopes[at].bound.get(x)!);
+        continue;
+      }
       let depth = 0;
       for (const arg of x.args) depth = Math.max(depth, depths.get(arg)!);
       for (const index of indicesOf(x)) depth = Math.max(depth, this.depthOfIndex(index));
@@ -148,7 +163,14 @@ class Binder {
     const name = `t${this.names++}`;
     this.scopes[depth].out.push({ kind: "let", name, value: rebuilt });
     const named = ref(name, x.dtype, x.lanes);
-    this.scopes[depth].bound.set(x, named);
+    const scope = this.scopes[depth];
+    scope.bound.set(x, named);
+    for (const buffer of readsOf(x)) {
+      if (!scope.writes.has(buffer)) continue;
+      const known = scope.reading.get(buffer);
+      if (known === undefined) scope.reading.set(buffer, [x]);
+      else known.push(x);
+    }
     return named;
   }
 
@@ -304,15 +326,8 @@ function sharedIn(body: readonly Stmt[]): ReadonlySet<Expr> {
     if (seen.has(x)) shared.add(x);
     else seen.add(x);
   };
-  const visited = new Set<Expr>();
-  for (const s of body) {
-    const roots = exprsOf(s);
-    for (const root of roots) use(root);
-    for (const x of topologicalOrder(roots)) {
-      if (visited.has(x)) continue;
-      visited.add(x);
-      for (const arg of x.args) use(arg);
-    }
-  }
+  const roots = body.flatMap(exprsOf);
+  for (const root of roots) use(root);
+  for (const x of topologicalOrder(roots)) for (const arg of x.args) use(arg);
   return shared;
 }
