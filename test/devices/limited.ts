@@ -185,7 +185,8 @@ export class LimitedDevice implements Device {
         this.failure = error as Error;
       }
     }
-    this.working = undefined;
+    // What was queued since the queue was last seen empty.
+    this.working = this.queue.length > 0 ? this.work() : undefined;
   }
 
   private async next(): Promise<(() => void) | undefined> {
