@@ -14,10 +14,13 @@ export {
   SafetensorsError,
   saveSafetensors,
 } from "./formats/safetensors.js";
+export type { Dim, Shape } from "./graph/node.js";
 export * as nn from "./nn/index.js";
-export { TensorError } from "./tensor/core.js";
+export type { DType, Scalar } from "./scalar/dtype.js";
+export { type NestedArray, type Operand, TensorError, type TypedArray } from "./tensor/core.js";
 export { grad, valueAndGrad } from "./tensor/functional.js";
+export type { SlicePart } from "./tensor/indexing.js";
 export { type JitOptions, jit } from "./tensor/jit.js";
 export { manualSeed } from "./tensor/random.js";
-export { Tensor } from "./tensor/tensor.js";
+export { Tensor, type TensorOptions } from "./tensor/tensor.js";
 export { type BoundVariable, Variable } from "./tensor/variable.js";

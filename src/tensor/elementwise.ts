@@ -2,8 +2,17 @@
 
 import { bitcastNode, binary, castNode, type Node, type Shape, unary, where } from "../graph/node.js";
 import { DEFAULT_FLOAT, promote, promoteScalar, dtypeOfScalar } from "../graph/promote.js";
-import { type DType, isFloat, isUnsigned, kindOf } from "../scalar/dtype.js";
-import type { BinaryOp, UnaryOp } from "../scalar/ops.js";
+import {
+  bytesOf,
+  type DType,
+  integerLimits,
+  isFloat,
+  isInteger,
+  isUnsigned,
+  kindOf,
+  type Scalar,
+} from "../scalar/dtype.js";
+import { type BinaryOp, isComparison, type UnaryOp } from "../scalar/ops.js";
 import { broadcastNode, broadcastShapes, type Operand, scalarNode, TensorCore, TensorError } from "./core.js";
 import type { Tensor } from "./tensor.js";
 
@@ -18,7 +27,8 @@ export abstract class Elementwise extends TensorCore {
     if (!(other instanceof TensorCore)) {
       let dtype = promoteScalar(x.dtype, other);
       if (force !== undefined) dtype = force(dtype);
-      return [castNode(x, dtype), scalarNode(other, dtype, x.shape)];
+      const value = RING.has(operation) ? wrapped(other, dtype) : other;
+      return [castNode(x, dtype), scalarNode(value, dtype, x.shape)];
     }
     const y = other.node;
     const shape = broadcastShapes(x.shape, y.shape);
@@ -33,14 +43,29 @@ export abstract class Elementwise extends TensorCore {
   }
 
   protected binary(op: BinaryOp, other: Operand, force?: (dtype: DType) => DType): Tensor {
+    const known = this.comparedBeyond(op, other, false);
+    if (known !== undefined) return known;
     const [x, y] = this.meet(other, op, force);
     return this.wrap(binary(op, x, y));
   }
 
   /** With the operands exchanged: number (op) this. */
   private reversed(op: BinaryOp, other: Operand, force?: (dtype: DType) => DType): Tensor {
+    const known = this.comparedBeyond(op, other, true);
+    if (known !== undefined) return known;
     const [x, y] = this.meet(other, op, force);
     return this.wrap(binary(op, y, x));
+  }
+
+  /** Integers compared with a number that none of them can be: the answer is known. */
+  private comparedBeyond(op: BinaryOp, other: Operand, reversed: boolean): Tensor | undefined {
+    if (!isComparison(op) || typeof other === "boolean" || other instanceof TensorCore) return undefined;
+    if (!isInteger(this.dtype)) return undefined;
+    if (promoteScalar(this.dtype, other) !== this.dtype) return undefined;
+    const { min, max } = integerLimits(this.dtype);
+    if (other >= min && other <= max) return undefined;
+    const answer = op === "ne" || (op !== "eq" && other > max !== reversed);
+    return this.wrap(scalarNode(answer, "bool", this.shape));
   }
 
   protected unary(op: UnaryOp): Tensor {
@@ -249,13 +274,23 @@ export abstract class Elementwise extends TensorCore {
   tanh(): Tensor {
     return this.float("tanh");
   }
+  /** Exact near 0, and as large as the dtype holds. */
   sinh(): Tensor {
     const x = this.toFloats();
-    return x.exp().sub(x.neg().exp()).mul(0.5);
+    const small = x.abs().lt(1);
+    // With e = exp(x) - 1 it is (e + e / (e + 1)) / 2: nothing cancels.
+    const e = small.where(x, 0).expm1();
+    const [growing, fading] = x.halvesOfCosh();
+    return small.where(e.add(e.div(e.add(1))).mul(0.5), growing.sub(fading));
   }
   cosh(): Tensor {
-    const x = this.toFloats();
-    return x.exp().add(x.neg().exp()).mul(0.5);
+    const [growing, fading] = this.toFloats().halvesOfCosh();
+    return growing.add(fading);
+  }
+  /** exp(x) / 2 and exp(-x) / 2, which overflow only where cosh does. */
+  private halvesOfCosh(): [Tensor, Tensor] {
+    const half = this.mul(0.5);
+    return [half.exp(), half.neg().exp()].map((root) => root.mul(0.5).mul(root)) as [Tensor, Tensor];
   }
   /** Gauss error function. */
   erf(): Tensor {
@@ -314,7 +349,10 @@ export abstract class Elementwise extends TensorCore {
     return isFloat(this.dtype) ? this.abs().eq(Number.POSITIVE_INFINITY) : this.falses();
   }
   isfinite(): Tensor {
-    return isFloat(this.dtype) ? this.abs().lt(Number.POSITIVE_INFINITY) : this.falses().logicalNot();
+    if (!isFloat(this.dtype)) return this.falses().logicalNot();
+    // float8e4m3 has no infinity to compare with.
+    if (this.dtype === "float8e4m3") return this.isnan().logicalNot();
+    return this.abs().lt(Number.POSITIVE_INFINITY);
   }
   private falses(): Tensor {
     return this.wrap(scalarNode(false, "bool", this.shape));
@@ -403,6 +441,17 @@ function within(x: Tensor, bound: Operand, beyond: "lt" | "gt"): Tensor {
 
 const absolute = (value: number | bigint | boolean): number | bigint =>
   typeof value === "bigint" ? (value < 0n ? -value : value) : Math.abs(Number(value));
+
+/** What is the same modulo 2^n of whichever operands: a number that the dtype does not hold enters modulo 2^n. */
+const RING: ReadonlySet<string> = new Set(["add", "sub", "mul", "and", "or", "xor"]);
+
+function wrapped(value: Scalar, dtype: DType): Scalar {
+  if (!isInteger(dtype) || typeof value === "boolean" || !Number.isFinite(Number(value))) return value;
+  const { min, max } = integerLimits(dtype);
+  if (value >= min && value <= max) return value;
+  const bits = 8 * bytesOf(dtype);
+  return isUnsigned(dtype) ? BigInt.asUintN(bits, BigInt(value)) : BigInt.asIntN(bits, BigInt(value));
+}
 
 const truth = (value: Operand): Operand =>
   value instanceof TensorCore ? (value as Tensor).bool() : Boolean(value);

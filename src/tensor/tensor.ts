@@ -70,19 +70,18 @@ export class Tensor extends Random {
   static ones(shape: Shape, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
     return Tensor.full(shape, 1, { dtype });
   }
-  /** start, start + step, ... below stop. Whole numbers give int32, others float32. */
+  /** start, start + step, ... below stop. Whole numbers give int32 (int64 where they must), others float32. */
   static arange(start: number, stop?: number, step = 1, { dtype }: TensorOptions = {}): Tensor {
     const [from, to] = stop === undefined ? [0, start] : [start, stop];
     if (step === 0) throw new TensorError("arange: step must not be 0");
     const whole = [from, to, step].every(Number.isInteger);
-    const kind = dtype ?? (whole ? "int32" : DEFAULT_FLOAT);
+    const integers = Math.max(...[from, to, to - from].map(Math.abs)) < 2 ** 31 ? "int32" : "int64";
+    const kind = dtype ?? (whole ? integers : DEFAULT_FLOAT);
     const count = Math.max(0, Math.ceil((to - from) / step));
     if (count === 0) return Tensor.zeros([0], { dtype: kind });
-    return Tensor.ofNode(iota([count], 0, "int32"))
-      .cast(whole ? "int32" : "float64")
-      .mul(step)
-      .add(from)
-      .cast(kind);
+    const places = Tensor.ofNode(iota([count], 0, "int32"));
+    if (whole) return places.cast(integers).mul(step).add(from).cast(kind);
+    return progression(places, count, from, step, kind);
   }
   /** `count` values from start to stop, both included. */
   static linspace(
@@ -92,11 +91,15 @@ export class Tensor extends Random {
     { dtype = DEFAULT_FLOAT }: TensorOptions = {},
   ): Tensor {
     if (count < 2) return Tensor.full([count], start, { dtype });
-    const steps = Tensor.ofNode(iota([count], 0, "int32")).cast("float64");
-    return steps
-      .mul((stop - start) / (count - 1))
-      .add(start)
-      .cast(dtype);
+    const places = Tensor.ofNode(iota([count], 0, "int32"));
+    const step = (stop - start) / (count - 1);
+    // From both ends, so that both are exact.
+    return places
+      .lt(count / 2)
+      .where(
+        progression(places, count, start, step, dtype),
+        progression(places.rsub(count - 1), count, stop, -step, dtype),
+      );
   }
   /** Ones on the diagonal. */
   static eye(rows: number, columns = rows, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
@@ -236,6 +239,25 @@ function fromNested(values: NestedArray, { dtype, shape }: FromOptions): Tensor 
     kind,
   );
   return Tensor.ofNode(storeBytes(bytes, kind, shape ?? found));
+}
+
+/**
+ * start + step * place, rounded about once. Not every device has float64: in float32 the step is a sum of a part with so
+ * few bits that its products with places are exact, and a small rest.
+ */
+function progression(places: Tensor, count: number, start: number, step: number, dtype: DType): Tensor {
+  if (dtype === "float64") return places.cast(dtype).mul(step).add(start);
+  const spare = 2 ** Math.min(23, Math.ceil(Math.log2(Math.max(2, count))));
+  // Adding and taking off a large number leaves the leading bits (Dekker, 1971).
+  const large = Math.fround(step) * spare;
+  const lead = Math.fround(Math.fround(large + Math.fround(step)) - large);
+  const near = Math.fround(start);
+  const x = places.cast("float32");
+  return x
+    .mul(lead)
+    .add(near)
+    .add(x.mul(step - lead).add(start - near))
+    .cast(dtype);
 }
 
 function fromTypedArray(values: TypedArray, { dtype, shape = [values.length] }: FromOptions): Tensor {
