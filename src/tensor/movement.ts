@@ -8,6 +8,7 @@ import {
   detach,
   contiguous,
   expand,
+  identity,
   mulDim,
   pad,
   printShape,
@@ -313,7 +314,8 @@ export abstract class Movement extends Elementwise {
   }
   /** A tensor of its own with this value; writing to one does not change the other. */
   clone(): Tensor {
-    return this.wrap(this.node);
+    // A node of its own, so that gradients of the one are not those of the other.
+    return this.wrap(identity(this.node));
   }
   /** The same value, through which no gradient flows. */
   detach(): Tensor {

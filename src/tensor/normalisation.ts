@@ -59,20 +59,16 @@ export abstract class Normalisation extends Convolution {
 
   /** Normalises each of `groups` parts of the channels (axis 1) of each batch entry; weight and bias are [channels]. */
   groupNorm(groups: number, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
-    const [batch, channels, ...rest] = this.sizes;
-    if (this.ndim < 2 || channels % groups !== 0)
+    const channels = this.ndim < 2 ? 0 : this.sizeAt(1);
+    if (channels === 0 || channels % groups !== 0)
       throw new TensorError(`groupNorm: the channels (axis 1) of ${this} do not make ${groups} groups`);
-    const grouped = this.wide().reshape([
-      batch,
-      groups,
-      (channels / groups) * rest.reduce((n, d) => n * d, 1),
-    ]);
-    const shape = [channels, ...rest.map(() => 1)];
-    return scaleAndShift(
-      normalised(grouped, [2], eps).reshape(this.shape),
-      weight?.reshape(shape),
-      bias?.reshape(shape),
-    ).cast(this.toFloats().dtype);
+    // [batch, groups, channels of a group, ..]: no axes are merged, so that no place must be taken apart again.
+    const split = [groups, channels / groups];
+    const axes = this.shape.slice(1).map((_, i) => i + 2);
+    const place = (x: Tensor | undefined) => x?.reshape([...split, ...this.shape.slice(2).map(() => 1)]);
+    return scaleAndShift(normalised(this.wide().unflatten(1, split), axes, eps), place(weight), place(bias))
+      .flatten(1, 2)
+      .cast(this.toFloats().dtype);
   }
 
   /** Normalises each channel (axis 1) of each batch entry. */

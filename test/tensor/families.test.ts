@@ -25,6 +25,14 @@ async function slopes(f: (x: Tensor) => Tensor, at: readonly number[]): Promise<
   return numbers(x.grad!);
 }
 
+it("a clone has a gradient of its own", async () => {
+  const x = Tensor.from([1, 2]).requiresGrad_();
+  const y = x.clone().requiresGrad_();
+  x.mul(2).add(y.mul(3)).sum().backward();
+  expect(await numbers(y.grad!)).toEqual([3, 3]);
+  expect(await numbers(x.grad!)).toEqual([5, 5]);
+});
+
 describe("slices", () => {
   /** What Python takes of a list. */
   function taken(size: number, [start, stop, step]: readonly (number | null)[]): number[] {
