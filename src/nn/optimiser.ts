@@ -1,12 +1,12 @@
 // Optimisers. A step assigns new values to the weights and to the optimiser's own state, all of it tensors, so that a
 // captured step carries them; nothing is computed before something is read. State and arithmetic are float32 at least.
 
-import { isFloat } from "../scalar/dtype.js";
+import { type DType, isFloat } from "../scalar/dtype.js";
 import { accumulationType } from "../tensor/reduction.js";
 import { Tensor } from "../tensor/tensor.js";
 
 export interface StepOptions {
-  /** The learning rate of this step; a captured step takes another one at each call only as a tensor. */
+  /** The learning rate of this step alone, instead of the optimiser's. A captured step keeps a number given here. */
   readonly lr?: number | Tensor;
 }
 
@@ -24,7 +24,7 @@ interface Update {
 }
 
 export abstract class Optimiser {
-  lr: number | Tensor;
+  private rate: Tensor;
   /** Steps made, a float32 scalar. */
   protected readonly steps = Tensor.zeros([]);
 
@@ -36,7 +36,24 @@ export abstract class Optimiser {
       if (!x.requiresGrad || !isFloat(x.dtype))
         throw new Error(`${this.constructor.name}: ${x} wants no gradient; call requiresGrad_() on it first`);
     }
-    this.lr = lr;
+    this.rate = lr instanceof Tensor ? lr : Tensor.from(lr, { dtype: this.rateType });
+  }
+
+  /**
+   * The learning rate, a tensor of one element. A number given to it is assigned to that tensor: a captured step sees it,
+   * as it sees every value of the tensor. Another tensor given takes its place, which only steps captured later see.
+   */
+  get lr(): Tensor {
+    return this.rate;
+  }
+  set lr(value: number | Tensor) {
+    if (value instanceof Tensor) this.rate = value;
+    else this.rate.assign(this.rate.fullLike(value));
+  }
+
+  /** float32, but as exact as the parameters. */
+  private get rateType(): DType {
+    return this.parameters.some((x) => x.dtype === "float64") ? "float64" : "float32";
   }
 
   /** Forgets the gradients. */
@@ -46,7 +63,7 @@ export abstract class Optimiser {
 
   /** Moves every parameter that has a gradient. */
   step({ lr = this.lr }: StepOptions = {}): void {
-    const rate = lr instanceof Tensor ? lr.detach().float32().reshape([]) : lr;
+    const rate = lr instanceof Tensor ? lr.detach().cast(this.rateType).reshape([]) : lr;
     const next = this.begin(rate);
     this.parameters.forEach((x, place) => {
       if (x.grad === undefined) return;

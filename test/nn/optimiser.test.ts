@@ -80,6 +80,30 @@ it("the rate may be a tensor that is assigned", async () => {
   expect(await numbers(layer.weight)).toEqual(before);
 });
 
+it("a captured step sees a number given to lr", async () => {
+  for (const [, make] of MAKERS) {
+    const { layer, optimiser, step } = problem(make);
+    const captured = jit(step);
+    await captured();
+    const before = await numbers(layer.weight);
+    optimiser.lr = 0;
+    await captured();
+    expect(await numbers(layer.weight)).toEqual(before);
+    expect(await optimiser.lr.item()).toBe(0);
+    optimiser.lr = 0.1;
+    await captured();
+    expect(await numbers(layer.weight)).not.toEqual(before);
+  }
+});
+
+it("moves float64 weights by a rate as exact as they are", async () => {
+  const x = Tensor.zeros([1], { dtype: "float64" }).requiresGrad_();
+  const optimiser = new nn.SGD([x], { lr: 0.1 });
+  x.sum().backward();
+  optimiser.step();
+  expect(await x.item()).toBe(-0.1);
+});
+
 it("a loop that only reads the loss carries no history along", async () => {
   const { layer, step } = problem((p) => new nn.Adam(p));
   for (let i = 0; i < 3; i++) await step().item();
