@@ -6,7 +6,7 @@
 
 import type { Target } from "../device/target.js";
 import type { Node } from "../graph/node.js";
-import type { Kernel, Stmt } from "../kernel/ir.js";
+import { type Buffer, type Kernel, loadsOf, type Stmt, visitStatements } from "../kernel/ir.js";
 import { trips } from "./cost.js";
 import { renameLoops } from "../kernel/rewrite.js";
 import { emitDraft, type FusedKernel, Parameters, symbolsOf } from "./emit.js";
@@ -108,13 +108,24 @@ function emitGroup(group: readonly Draft[], stored: ReadonlySet<Node>): FusedKer
     const nest = emitDraft(draft, stored, parameters);
     return i === 0 ? nest : renameLoops(nest, (name) => (name.startsWith("i") ? `${name}n${i}` : name));
   });
+  // What was asked for may have come out as a constant.
+  const mentioned = buffersOf(body);
+  const used = [...parameters.buffers].filter(([, buffer]) => mentioned.has(buffer));
   const kernel: Kernel = {
     name: nameOf(group),
-    params: [...parameters.buffers.values()],
+    params: used.map(([, buffer]) => buffer),
     symbols: symbolsOf(body),
     body,
   };
-  return { kernel, nodes: [...parameters.buffers.keys()] };
+  return { kernel, nodes: used.map(([node]) => node) };
+}
+
+function buffersOf(body: readonly Stmt[]): Set<Buffer> {
+  const buffers = new Set(loadsOf(body).map((x) => x.buffer));
+  visitStatements(body, (s) => {
+    if (s.kind === "store" || s.kind === "accumulate") buffers.add(s.buffer);
+  });
+  return buffers;
 }
 
 /** A name that shows the loops: `e` for elementwise, `r` with reductions, `s` for scatters; then the output's loops. */

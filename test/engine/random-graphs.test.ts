@@ -2,15 +2,18 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { availableDevices, readNode, realizeNodes } from "../../src/engine/engine.js";
+import { availableDevices, readNode, realizeNodes, registerDevice } from "../../src/engine/engine.js";
 import { topologicalNodes } from "../../src/graph/node.js";
 import { decodeElements } from "../../src/scalar/convert.js";
 import type { Scalar } from "../../src/scalar/dtype.js";
+import { LimitedDevice } from "../devices/limited.js";
 import { evaluateNodes } from "../reference.js";
 import { buildGraph, type GraphRecipe, graphRecipe, outputsOf } from "./random-graph.js";
 
+registerDevice("limited", async () => new LimitedDevice());
+
 /** More graphs by hand: RANDOM_GRAPHS=10000 RANDOM_SEED=7. */
-const RUNS: Readonly<Record<string, number>> = { interpreter: 150, wasm: 100, cpu: 30 };
+const RUNS: Readonly<Record<string, number>> = { interpreter: 150, wasm: 100, cpu: 30, limited: 60 };
 const runs = (device: string): number => Number(process.env.RANDOM_GRAPHS ?? RUNS[device] ?? 20);
 const seed = Number(process.env.RANDOM_SEED ?? 1);
 
@@ -19,7 +22,10 @@ const agrees = (actual: Scalar, expected: Scalar, error: number): boolean =>
 
 async function check(recipe: GraphRecipe, device: string): Promise<void> {
   const outputs = outputsOf(recipe, buildGraph(recipe));
-  const text = topologicalNodes(outputs.map((x) => x.node))
+  const nodes = topologicalNodes(outputs.map((x) => x.node));
+  // WebGPU has no float64.
+  if (device === "limited" && nodes.some((x) => x.dtype === "float64")) return;
+  const text = nodes
     .map(
       (x) =>
         `${x.id}: ${x.op} ${x.dtype}[${x.shape}] ${x.inputs.map((y) => y.id)} ${JSON.stringify(attributes(x))}`,
@@ -27,10 +33,16 @@ async function check(recipe: GraphRecipe, device: string): Promise<void> {
     .join("\n");
   const expected = await evaluateNodes(outputs.map((x) => x.node));
   const reference = outputs.map((x) => expected.get(x.node)!);
-  await realizeNodes(
-    outputs.map((x) => x.node),
-    { device },
-  );
+  try {
+    await realizeNodes(
+      outputs.map((x) => x.node),
+      { device },
+    );
+  } catch (error) {
+    // A gathered place less one may leave 32 bits; where there are no others it is refused.
+    if (device === "limited" && (error as Error).message.includes("into the 32 bits that there are")) return;
+    throw error;
+  }
   for (const [i, { node, error }] of outputs.entries()) {
     const actual = decodeElements(await readNode(node, { device }), node.dtype);
     expect(actual.length).toBe(reference[i].length);

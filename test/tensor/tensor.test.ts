@@ -381,6 +381,18 @@ describe("memory", () => {
   });
 });
 
+describe("kernels", () => {
+  it("have no parameters that their values turned out not to need", async () => {
+    const x = Tensor.from(5n);
+    const never = x
+      .bool()
+      .reshape([1])
+      .narrow(0, 0, 0)
+      .pad([[0, 1]]);
+    expect(await list(never.where(x.reshape([1]), 7n))).toEqual([7n]);
+  });
+});
+
 describe("gathers", () => {
   it("of what a reduction went into compute the reduction before them", async () => {
     const x = ints(3, 1, 4);
