@@ -26,7 +26,10 @@ export function accumulationType(dtype: DType): DType {
 export abstract class Reduction extends Movement {
   private axesOf(axes: Axes, operation: string): number[] {
     if (axes === undefined) return this.shape.map((_, i) => i);
-    return (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(axis, this.ndim, operation));
+    const list = (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(axis, this.ndim, operation));
+    if (new Set(list).size !== list.length)
+      throw new TensorError(`${operation}: [${axes}] names an axis of ${this} twice`);
+    return list;
   }
 
   private reduce(op: ReduceOp, x: Node, axes: readonly number[], keepdim: boolean | undefined): Node {
@@ -55,7 +58,8 @@ export abstract class Reduction extends Movement {
   }
   private accumulate(op: "add" | "mul", axes: Axes, keepdim: boolean | undefined): Tensor {
     const wide = accumulationType(this.dtype);
-    const reduced = this.reduce(op, castNode(this.node, wide), this.axesOf(axes, op), keepdim);
+    const list = this.axesOf(axes, op === "add" ? "sum" : "prod");
+    const reduced = this.reduce(op, castNode(this.node, wide), list, keepdim);
     return this.wrap(isFloat(this.dtype) ? castNode(reduced, this.dtype) : reduced);
   }
   /** Largest along axes; NaN if any is. Of nothing: -inf, or the smallest integer. */

@@ -106,6 +106,13 @@ it("steps need no float64", async () => {
   expect([a, b]).toEqual([c, d]);
 });
 
+it("an axis is reduced once, and errors name what was called", () => {
+  const x = Tensor.ones([2, 3]);
+  expect(() => x.mean([0, -2])).toThrow("mean: [0,-2] names an axis of Tensor(float32[2, 3]) twice");
+  expect(() => x.sum(3)).toThrow("sum: axis 3");
+  expect(() => x.prod(3)).toThrow("prod: axis 3");
+});
+
 it("is disposed of by its symbol", async () => {
   const x = await Tensor.from([1]).realize();
   const y = await x.add(1).realize();
