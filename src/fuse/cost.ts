@@ -19,6 +19,8 @@ export const LARGE_CONTRACTION = 1 << 22;
 export const REDUNDANCY = 1.5;
 /** As REDUNDANCY, for a sum that becomes part of the sum around it: one good contraction instead of two passes. */
 export const MERGED_REDUNDANCY = 4;
+/** From so many buffers a kernel on, one more for itself does not matter. */
+export const ROOMY_BUFFERS = 16;
 /** Most graph nodes computed within one kernel: beyond, compilers slow down and registers spill. */
 export const MAX_NODES = 300;
 /** Most different positions at which one node is computed within kernels. */

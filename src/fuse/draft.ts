@@ -8,6 +8,8 @@ import type { Valid } from "../kernel/ir.js";
 /** How a kernel keeps a value that it computes for itself. */
 export type Placement =
   | { readonly kind: "register" }
+  /** Whole, in memory that threads share, filled before the kernel's own loops: the filled border of a convolution. */
+  | { readonly kind: "scratch" }
   | {
       /** A row per iteration of the loops in `outer`; axes of size `extent` or, where 0, fixed at `index`. */
       readonly kind: "local";

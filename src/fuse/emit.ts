@@ -14,6 +14,7 @@ import {
   loopAtom,
   mentions,
   negIndex,
+  substituteIndex,
   type SymbolAtom,
   toIndex,
   visitAtoms,
@@ -45,7 +46,7 @@ import {
 import { bytesOf, type DType, isInteger, isUnsigned, kindOf } from "../scalar/dtype.js";
 import { reduceIdentity } from "../scalar/evaluate.js";
 import { isScalarOp } from "../scalar/ops.js";
-import type { Draft } from "./draft.js";
+import { type Draft, openLoops } from "./draft.js";
 import { isLeaf } from "./limits.js";
 import { flatten, isMovement, joinValid, neverValid, pushThrough } from "./views.js";
 
@@ -151,14 +152,9 @@ class Emitter {
   private compute(node: Node, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
     const placement = this.draft.placements.get(node);
     if (placement?.kind === "local") return this.loadRow(node, placement.index, index, frames);
+    if (placement?.kind === "scratch") return this.loadShared(node, index, frames);
     if (node.op === "reduce") return this.reduce(node, index, valid, frames);
-    if (isMovement(node)) {
-      const { index: moved, fills } = pushThrough(node, index);
-      const inner = joinValid(valid, fills);
-      const zero = constant(0, node.dtype);
-      if (neverValid(inner)) return zero;
-      return guarded(this.evaluate(node.inputs[0], moved, inner, frames), fills, zero);
-    }
+    if (isMovement(node)) return this.computeMoved(node, index, valid, frames);
     switch (node.op) {
       case "const":
         return constant(node.value, node.dtype);
@@ -291,6 +287,35 @@ class Emitter {
       this.fillRow(node, fixed, shape, row, frames);
     }
     return load(row, flatten(inRow, shape));
+  }
+
+  /** One element of a value that all threads share; the whole is computed before the kernel's own loops. */
+  private loadShared(node: Node, index: readonly Index[], frames: Frame[]): Expr {
+    let shared = this.rows.get(node);
+    if (shared === undefined) {
+      const { index: position, loops } = openLoops(node);
+      const atoms = loops.map((loop) => loopAtom(this.parameters.fresh("f"), loop.extent));
+      const own = atoms.map(frame);
+      const at = position.map((x) => substituteIndex(x, (atom) => atoms[loops.indexOf(atom as LoopAtom)]));
+      const size = node.shape.reduce<Index>((product, d) => mulSize(product, d), toIndex(1));
+      shared = makeBuffer(this.parameters.fresh("shared"), node.dtype, size, "scratch");
+      this.rows.set(node, shared);
+      const value = this.computeMoved(node, at, [], [frames[0], ...own]);
+      let nest: Stmt[] = [store(shared, flatten(at, node.shape), value)];
+      for (const f of own.reverse()) nest = [forLoop(f.atom!, [...f.body, ...nest, ...f.late])];
+      frames[0].body.push(alloc(shared), ...nest);
+    }
+    return load(shared, flatten(index, node.shape));
+  }
+
+  /** A movement's element, from the node it moves. */
+  private computeMoved(node: Node, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
+    if (!isMovement(node)) throw new Error(`fuse: ${node.op} moves nothing`);
+    const { index: moved, fills } = pushThrough(node, index);
+    const inner = joinValid(valid, fills);
+    const zero = constant(0, node.dtype);
+    if (neverValid(inner)) return zero;
+    return guarded(this.evaluate(node.inputs[0], moved, inner, frames), fills, zero);
   }
 
   private fillRow(

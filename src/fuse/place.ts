@@ -28,6 +28,7 @@ import {
   MEMORY_BYTE,
   MERGED_REDUNDANCY,
   REDUNDANCY,
+  ROOMY_BUFFERS,
   SERIAL_WORK,
   trips,
 } from "./cost.js";
@@ -110,7 +111,7 @@ class Placer {
     if (this.mustStore(node)) return this.storeNode(node, uses);
     if (uses.length === 0 || isFree(node)) return;
     if (isMovement(node)) {
-      if (node.op === "pad" && this.recomputesPad(node, uses)) return this.storeNode(node, uses);
+      if (node.op === "pad" && this.recomputesPad(node, uses)) return this.placePad(node, uses);
       return this.pushUses(node, uses);
     }
     if (node.op === "reduce") return this.visitReduce(node, uses);
@@ -157,6 +158,18 @@ class Placer {
     return (
       evaluations >= 4 * elementsOf(node) && evaluations > LAUNCH && uses.some((use) => use.inner.length > 0)
     );
+  }
+
+  /** In the one kernel that uses it, if the device has buffers to spare; else as a kernel's result. */
+  private placePad(node: Node, uses: readonly Use[]): void {
+    const draft = onlyDraft(uses);
+    const plain = node.shape.every((d) => typeof d === "number");
+    if (draft === undefined || draft.mode !== "store" || !plain || this.target.maxBuffers < ROOMY_BUFFERS) {
+      return this.storeNode(node, uses);
+    }
+    draft.placements.set(node, { kind: "scratch" });
+    const { index, loops } = openLoops(node);
+    this.pushUses(node, [{ draft, index, valid: [], outer: [], inner: loops, summed: false }]);
   }
 
   // --- reductions ------------------------------------------------------------------------------------------------

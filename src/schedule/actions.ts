@@ -536,8 +536,10 @@ function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>)
       throw new ScheduleError(`stage: no loop ${name} of constant length there`);
     return atom;
   });
-  const own = allocatedIn(body);
-  const changed = writtenIn(body);
+  // The copy stands right before the statement that reads it first: what earlier ones write is done then.
+  const first = body.findIndex((s) => loadsOf([s]).includes(original));
+  const own = allocatedIn(body.slice(first));
+  const changed = writtenIn(body.slice(first));
   for (const { buffer } of loadsOf([store(original.buffer, 0, original)])) {
     if (own.has(buffer) || changed.has(buffer))
       throw new ScheduleError(`stage: ${a.buffer} depends on ${buffer.name}, which is written there`);
@@ -562,7 +564,7 @@ function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>)
   });
   for (const atom of [...loops].reverse()) copy = [forLoop(fresh.get(atom)!, copy)];
   const used = rewriteBody(body, (x) => (x === original ? load(tile, place) : x));
-  return [alloc(tile), ...copy, ...used];
+  return [...used.slice(0, first), alloc(tile), ...copy, ...used.slice(first)];
 }
 
 const atomName = (atom: Atom): string => ("name" in atom ? atom.name : atom.kind);

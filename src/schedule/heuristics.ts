@@ -406,7 +406,7 @@ class Scheduler {
     const packable =
       mayPack &&
       constantExtents &&
-      panel.buffer.space === "global" &&
+      panel.buffer.space !== "local" &&
       !hasLoadedAtom(panel) &&
       product(reduction.outputs) / trips >= 16;
     const spread = reduction.reduced.some((loop) => Math.abs(strideOf(panel.index, loop) ?? 0) * 4 >= 1024);
