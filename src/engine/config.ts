@@ -1,12 +1,11 @@
-// The one configuration: read from the environment once, in one place, and hashed whole into cache keys.
+// What the engine is told from outside: read from the environment once, here. Nothing in it changes what is computed or
+// compiled; what does (threads, the compiler) is read by the device it concerns and is part of its target.
 
 export interface Config {
   /** The device asked for by BRISC_DEVICE. */
   readonly device: string | undefined;
   /** DEBUG=0..5: see docs/debugging.md. */
   readonly debug: number;
-  /** BRISC_SCHEDULE=0 runs kernels as the fuser wrote them. */
-  readonly schedule: boolean;
 }
 
 function read(): Config {
@@ -15,7 +14,6 @@ function read(): Config {
   return {
     device: env.BRISC_DEVICE || undefined,
     debug: Number.isInteger(debug) && debug >= 0 ? debug : 0,
-    schedule: env.BRISC_SCHEDULE !== "0",
   };
 }
 

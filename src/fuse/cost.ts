@@ -1,7 +1,7 @@
 // The fuser's cost model: what storing a value costs against computing it again. The unit is one vectorised float32
 // operation, about 0.03 ns on a present core; the other figures are measured ratios to it.
 
-import { type Dim, maxDim, type Node, sizeOf } from "../graph/node.js";
+import { maxDim, type Node, sizeOf } from "../graph/node.js";
 import type { LoopAtom } from "../kernel/index.js";
 import { bytesOf } from "../scalar/dtype.js";
 
@@ -58,6 +58,3 @@ export const trips = (loops: Iterable<LoopAtom>): number => {
   for (const loop of loops) product *= Math.max(1, loop.extent.max);
   return product;
 };
-
-export const dimTrips = (dims: readonly Dim[]): number =>
-  dims.reduce<number>((product, d) => product * maxDim(d), 1);

@@ -25,12 +25,6 @@ import {
 } from "../kernel/index.js";
 import type { Valid } from "../kernel/ir.js";
 
-/** An element of a node: one index per axis, and the conditions under which it is asked for. */
-export interface Position {
-  readonly index: readonly Index[];
-  readonly valid: Valid;
-}
-
 export type MovementNode =
   | ReshapeNode
   | ExpandNode

@@ -541,10 +541,17 @@ export function assign(base: Node, value: Node, view: readonly ViewStep[] = []):
   });
 }
 
+/** What a node is computed from, if it is not in memory already. */
+const computedFrom = (x: Node): readonly Node[] => (x.storage === undefined ? x.inputs : []);
+
 /**
- * Nodes reachable from the roots, inputs before users, each once; stops at nodes that have storage. Iterative.
+ * Nodes reachable from the roots, inputs before users, each once. Which inputs are followed is up to `inputsOf`: by
+ * default those of nodes without storage. Iterative.
  */
-export function topologicalNodes(roots: readonly Node[]): Node[] {
+export function topologicalNodes(
+  roots: readonly Node[],
+  inputsOf: (x: Node) => readonly Node[] = computedFrom,
+): Node[] {
   const order: Node[] = [];
   const done = new Map<Node, boolean>();
   const stack: Node[] = [...roots].reverse();
@@ -560,8 +567,8 @@ export function topologicalNodes(roots: readonly Node[]): Node[] {
       continue;
     }
     done.set(x, false);
-    if (x.storage !== undefined) continue;
-    for (let i = x.inputs.length - 1; i >= 0; i--) if (!done.has(x.inputs[i])) stack.push(x.inputs[i]);
+    const inputs = inputsOf(x);
+    for (let i = inputs.length - 1; i >= 0; i--) if (!done.has(inputs[i])) stack.push(inputs[i]);
   }
   return order;
 }

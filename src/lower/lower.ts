@@ -42,7 +42,7 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
   const scalars = lowerScalars(flat, target);
   const paired = target.dtypes.has("int64") ? unchanged(scalars.body) : pairIntegers(scalars.body);
   const packed = inWords ? packWords(paired.body) : unchanged(paired.body);
-  const { phases, scratch } = splitPhases(packed.body, target);
+  const { phases, scratch } = splitPhases(packed.body);
   if (params.length + scratch.length > target.maxBuffers && kernel !== original) {
     // As the fuser wrote it, a kernel runs on one thread and shares no memory.
     return lowerKernel(original, target);

@@ -1,7 +1,6 @@
 // Divides a kernel into phases: each top-level parallel loop (with the parallel loops directly inside it, as one loop
 // over all their iterations) is a phase that threads share; everything between runs on one thread.
 
-import type { Target } from "../device/target.js";
 import {
   type Atom,
   divIndex,
@@ -54,7 +53,7 @@ export function shareLocals(body: readonly Stmt[]): Stmt[] {
 /** Scalar operations that are worth handing to another thread. */
 const GRAIN_OPERATIONS = 32_768;
 
-export function splitPhases(body: readonly Stmt[], _target: Target): { phases: Phase[]; scratch: Buffer[] } {
+export function splitPhases(body: readonly Stmt[]): { phases: Phase[]; scratch: Buffer[] } {
   const phases: Phase[] = [];
   const scratch: Buffer[] = [];
   let serial: Stmt[] = [];

@@ -5,7 +5,6 @@ import { disposeStorage, type RealizeOptions, readNode, realizeNodes } from "../
 import {
   applyView,
   assign,
-  castNode,
   constNode,
   type Dim,
   expand,
@@ -307,8 +306,6 @@ export function broadcastNode(x: Node, shape: Shape): Node {
 export function scalarNode(value: Scalar, dtype: DType, shape: Shape): Node {
   return constNode(toScalar(value, dtype), dtype, shape);
 }
-
-export const castTo = (x: Node, dtype: DType): Node => castNode(x, dtype);
 
 /** Non-negative number of an axis; negative ones count from the end. */
 export function axisOf(axis: number, rank: number, operation: string): number {

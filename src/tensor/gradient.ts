@@ -1,39 +1,18 @@
 // Reverse-mode differentiation as a graph transformation: from a result back through every node that depends on what
 // is asked for, adding up what each gets. Iterative: a graph may be as deep as memory allows.
 
-import { binary, constNode, type Node, sameShape } from "../graph/node.js";
+import { binary, constNode, type Node, sameShape, topologicalNodes } from "../graph/node.js";
 import { isFloat } from "../scalar/dtype.js";
 import { TensorError, tensorOfLeaf } from "./core.js";
 import { inputGradients } from "./gradient-rules.js";
 import type { Tensor } from "./tensor.js";
 
-/** Nodes under `output` that are differentiable, inputs before users. Goes through realised nodes too. */
-function differentiableOrder(output: Node): Node[] {
-  const order: Node[] = [];
-  const done = new Map<Node, boolean>();
-  const stack = [output];
-  while (stack.length > 0) {
-    const x = stack[stack.length - 1];
-    const seen = done.get(x);
-    if (seen !== undefined) {
-      stack.pop();
-      if (!seen) {
-        done.set(x, true);
-        order.push(x);
-      }
-      continue;
-    }
-    done.set(x, false);
-    for (const input of x.inputs) if (input.differentiable && !done.has(input)) stack.push(input);
-  }
-  return order;
-}
-
 /** Gradients of `output` (weighted by `seed`, of its shape) with respect to every leaf and every node in `wanted`. */
 export function gradientsOf(output: Node, seed: Node, wanted: (node: Node) => boolean): Map<Node, Node> {
   const found = new Map<Node, Node>();
   if (!output.differentiable) return found;
-  const order = differentiableOrder(output);
+  // Through realised nodes too: they keep their inputs as long as a gradient may be asked for.
+  const order = topologicalNodes([output], (node) => node.inputs.filter((input) => input.differentiable));
   // The way back goes only through nodes that lead to wanted ones.
   const leads = new Set<Node>();
   for (const node of order) if (wanted(node) || node.inputs.some((x) => leads.has(x))) leads.add(node);
