@@ -2,13 +2,13 @@
 // becomes NaN; at kinks the slope is PyTorch's.
 
 import { accumulationType } from "./reduction.js";
-import { Linear } from "./linear.js";
+import { Fourier } from "./fourier.js";
 import type { Tensor } from "./tensor.js";
 
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
 
-export abstract class Activation extends Linear {
+export abstract class Activation extends Fourier {
   /** max(this, 0); NaN stays. */
   relu(): Tensor {
     return this.le(0).where(0, this.self);

@@ -5,7 +5,8 @@ import { type Dim, iota, sameDim } from "../graph/node.js";
 import { promote } from "../graph/promote.js";
 import type { DType } from "../scalar/dtype.js";
 import { broadcastShapes, TensorError } from "./core.js";
-import { accumulationType, Reduction } from "./reduction.js";
+import { accumulationType } from "./reduction.js";
+import { Statistics } from "./statistics.js";
 import type { Tensor } from "./tensor.js";
 
 export interface AttentionOptions {
@@ -21,7 +22,7 @@ export interface AttentionOptions {
   readonly dropout?: number;
 }
 
-export abstract class Linear extends Reduction {
+export abstract class Linear extends Statistics {
   /**
    * Product of matrices as in PyTorch: the last two axes are matrices, [.., m, k] x [.., k, n] gives [.., m, n], those
    * before broadcast; an operand of one axis is a vector. Small floats multiply and add up in float32.

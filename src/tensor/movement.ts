@@ -23,13 +23,13 @@ import { exactDiv, toIndex } from "../kernel/index.js";
 import { promote } from "../graph/promote.js";
 import { castNode } from "../graph/node.js";
 import { axisOf, broadcastNode, broadcastShapes, scalarNode, TensorError } from "./core.js";
-import { Elementwise } from "./elementwise.js";
+import { Functions } from "./functions.js";
 import type { Tensor } from "./tensor.js";
 
 /** Padding per axis: [before, after]. */
 export type Padding = readonly (readonly [number, number])[];
 
-export abstract class Movement extends Elementwise {
+export abstract class Movement extends Functions {
   // --- shape -------------------------------------------------------------------------------------------------------
 
   /** The same elements in another shape of as many; one size may be -1 and follows from the others. A view. */

@@ -3,7 +3,7 @@
 
 import { printShape, type Shape, sameShape } from "../graph/node.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
-import { Convolution } from "./convolution.js";
+import { Resampling } from "./resampling.js";
 import { TensorError } from "./core.js";
 import { accumulationType } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
@@ -21,7 +21,7 @@ export interface RmsNormOptions {
   readonly eps?: number;
 }
 
-export abstract class Normalisation extends Convolution {
+export abstract class Normalisation extends Resampling {
   /** Normalises over the last axes, of sizes `shape`; weight and bias have that shape. */
   layerNorm(shape: Shape, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
     const axes = this.lastAxes("layerNorm", shape, [weight, bias]);

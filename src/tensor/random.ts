@@ -17,7 +17,7 @@ import {
 } from "../graph/node.js";
 import { type DType, isFloat } from "../scalar/dtype.js";
 import { TensorError } from "./core.js";
-import { Indexing } from "./indexing.js";
+import { Assignment } from "./assignment.js";
 import { isTracked, TensorStorage } from "./storage.js";
 import type { Tensor } from "./tensor.js";
 
@@ -63,7 +63,7 @@ const SIGNIFICAND: Partial<Record<DType, number>> = {
   float64: 32,
 };
 
-export abstract class Random extends Indexing {
+export abstract class Random extends Assignment {
   /** True with the probability this holds, for each element. */
   bernoulli(): Tensor {
     const x = this.toFloats();

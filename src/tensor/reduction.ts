@@ -5,7 +5,7 @@ import { DEFAULT_FLOAT } from "../graph/promote.js";
 import { bytesOf, type DType, isFloat, kindOf } from "../scalar/dtype.js";
 import type { ReduceOp } from "../scalar/ops.js";
 import { axisOf, TensorError } from "./core.js";
-import { Movement } from "./movement.js";
+import { Arrangement } from "./arrangement.js";
 import type { Tensor } from "./tensor.js";
 
 /** An axis, several, or undefined for all. */
@@ -23,7 +23,7 @@ export function accumulationType(dtype: DType): DType {
   return bytesOf(dtype) < 4 ? "int32" : dtype;
 }
 
-export abstract class Reduction extends Movement {
+export abstract class Reduction extends Arrangement {
   private axesOf(axes: Axes, operation: string): number[] {
     if (axes === undefined) return this.shape.map((_, i) => i);
     const list = (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(axis, this.ndim, operation));

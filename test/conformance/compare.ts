@@ -38,8 +38,9 @@ interface FixtureFile {
   }[];
 }
 
-export function readFixtures(): FixtureCase[] {
-  const path = new URL("../fixtures/torch.json", import.meta.url);
+/** The cases of a family, as scripts/fixtures/FAMILY.py makes them. */
+export function readFixtures(family: string): FixtureCase[] {
+  const path = new URL(`../fixtures/torch/${family}.json`, import.meta.url);
   const file = JSON.parse(readFileSync(path, "utf8")) as FixtureFile;
   const tensors = file.tensors.map(([dtype, shape, data]) => {
     // A copy of its own: Buffer's pool is not aligned as typed arrays want it.

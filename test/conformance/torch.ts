@@ -1,14 +1,21 @@
-// Forward values and gradients against PyTorch, on every device.
+// Forward values and gradients against PyTorch, on every device: what the test file of each family of cases calls.
 
 import { describe, expect, it } from "vitest";
 import { readNode, registerDevice, storeBytes } from "../../src/engine/engine.js";
 import { availableDevices, grad, Tensor } from "../../src/index.js";
 import { isFloat } from "../../src/scalar/dtype.js";
 import { LimitedDevice } from "../devices/limited.js";
-import { OPERATIONS } from "../fixtures/cases.js";
 import { cotangentOf, difference, type FixtureCase, type FixtureTensor, readFixtures } from "./compare.js";
 
 registerDevice("limited", async () => new LimitedDevice());
+
+/** What a case's call means where it is not simply a method of its first input. */
+export type Operation = (inputs: readonly Tensor[], args: readonly unknown[]) => Tensor | readonly Tensor[];
+export type Operations = Readonly<Record<string, Operation>>;
+
+/** The options that a case ends with. */
+export const optionsOf = (args: readonly unknown[]): Readonly<Record<string, unknown>> =>
+  (args[args.length - 1] ?? {}) as Readonly<Record<string, unknown>>;
 
 /** Why a device skips a case; undefined if it runs it. */
 function skipReason(device: string, { inputs, outputs }: FixtureCase): string | undefined {
@@ -22,9 +29,9 @@ const asTensor = ({ dtype, shape, bytes }: FixtureTensor): Tensor =>
 /** JSON has no infinities. */
 const asArgument = (value: unknown): unknown => (value === "-inf" ? Number.NEGATIVE_INFINITY : value);
 
-function call(fixture: FixtureCase, inputs: readonly Tensor[]): readonly Tensor[] {
+function call(fixture: FixtureCase, operations: Operations, inputs: readonly Tensor[]): readonly Tensor[] {
   const args = fixture.args.map(asArgument);
-  const operation = OPERATIONS[fixture.call];
+  const operation = operations[fixture.call];
   let result: unknown;
   if (operation !== undefined) result = operation(inputs, args);
   else {
@@ -65,8 +72,13 @@ async function check(
 }
 
 /** Gradients with respect to the inputs at `places`; of the second order, the gradients of their own contraction. */
-function gradientsOf(fixture: FixtureCase, inputs: readonly Tensor[], places: readonly number[]): Tensor[] {
-  let total = (...given: Tensor[]): Tensor => contract(call(fixture, given));
+function gradientsOf(
+  fixture: FixtureCase,
+  operations: Operations,
+  inputs: readonly Tensor[],
+  places: readonly number[],
+): Tensor[] {
+  let total = (...given: Tensor[]): Tensor => contract(call(fixture, operations, given));
   for (let order = 1; order < fixture.order; order++) {
     const gradients = grad(total, places);
     total = (...given) => contract(gradients(...given));
@@ -74,15 +86,15 @@ function gradientsOf(fixture: FixtureCase, inputs: readonly Tensor[], places: re
   return grad(total, places)(...inputs);
 }
 
-async function run(fixture: FixtureCase, device: string): Promise<void> {
+async function run(fixture: FixtureCase, operations: Operations, device: string): Promise<void> {
   const inputs = fixture.inputs.map(asTensor);
-  const outputs = call(fixture, inputs);
+  const outputs = call(fixture, operations, inputs);
   expect(outputs.length).toBe(fixture.outputs.length);
   const checks = outputs.map((x, i): Check => [`output ${i}`, x, fixture.outputs[i]]);
   const expected = fixture.gradients ?? [];
   const places = inputs.map((_, i) => i).filter((i) => expected[i] !== undefined);
   if (places.length > 0) {
-    const gradients = gradientsOf(fixture, inputs, places);
+    const gradients = gradientsOf(fixture, operations, inputs, places);
     checks.push(...places.map((i, k): Check => [`gradient ${i}`, gradients[k], expected[i]!]));
   }
   await Tensor.realize(
@@ -92,13 +104,16 @@ async function run(fixture: FixtureCase, device: string): Promise<void> {
   for (const [what, x, reference] of checks) await check(what, x, reference, fixture, device);
 }
 
-const fixtures = readFixtures();
-for (const { name: device, available, reason } of await availableDevices()) {
-  describe.skipIf(!available)(`${device}${available ? "" : ` (not available: ${reason})`}`, () => {
-    for (const fixture of fixtures) {
-      const skip = skipReason(device, fixture);
-      const title = skip === undefined ? fixture.name : `${fixture.name} (skipped: ${skip})`;
-      it.skipIf(skip !== undefined)(title, () => run(fixture, device));
-    }
-  });
+/** A test for each case of a family on each device. */
+export async function conformance(family: string, operations: Operations = {}): Promise<void> {
+  const fixtures = readFixtures(family);
+  for (const { name: device, available, reason } of await availableDevices()) {
+    describe.skipIf(!available)(`${device}${available ? "" : ` (not available: ${reason})`}`, () => {
+      for (const fixture of fixtures) {
+        const skip = skipReason(device, fixture);
+        const title = skip === undefined ? fixture.name : `${fixture.name} (skipped: ${skip})`;
+        it.skipIf(skip !== undefined)(title, () => run(fixture, operations, device));
+      }
+    });
+  }
 }

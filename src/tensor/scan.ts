@@ -1,0 +1,5 @@
+// Running results along an axis: sums, products, extremes of all elements so far.
+
+import { Reduction } from "./reduction.js";
+
+export abstract class Scan extends Reduction {}

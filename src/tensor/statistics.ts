@@ -1,0 +1,5 @@
+// Statistics: quantiles, counts, moments, and reductions that skip NaN.
+
+import { Sorting } from "./sorting.js";
+
+export abstract class Statistics extends Sorting {}
