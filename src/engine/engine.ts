@@ -17,8 +17,9 @@ import { defaultDevice as currentDevice, defaultDeviceNow, getDevice } from "./d
 import { dimValue, type Plan, planFor } from "./plan.js";
 import { relievePressure } from "./pressure.js";
 import { runProfiled } from "./profile.js";
-import { Storage } from "./storage.js";
+import { type ByteSource, Storage } from "./storage.js";
 
+export type { ByteSource } from "./storage.js";
 export { availableDevices, type DeviceInfo, getDevice, registerDevice, setDefaultDevice } from "./devices.js";
 
 /** The name of the device that work goes to unless it names another. */
@@ -195,6 +196,20 @@ export function storeBytes(bytes: Uint8Array, dtype: DType, shape: Shape): Buffe
     );
   }
   return bufferNode(dtype, shape, Storage.fromHost(bytes));
+}
+
+/** A node whose elements are bytes of a source, which are read when they are first used. */
+export function sourceNode(
+  source: ByteSource,
+  offset: number,
+  dtype: DType,
+  shape: readonly number[],
+): BufferNode {
+  return bufferNode(
+    dtype,
+    shape,
+    Storage.fromSource(source, offset, byteLength({ dtype, shape } as Node, {})),
+  );
 }
 
 /** Gives a node's memory back now. */

@@ -1,11 +1,22 @@
-// The memory behind realised tensors: on one device, or still on the host, waiting for its first use.
+// The memory behind realised tensors: on one device, or still on the host or in a file, waiting for its first use.
 
 import type { Device, DeviceBuffer } from "../device/device.js";
 import type { NodeStorage } from "../graph/node.js";
 
+/** Bytes that are read when they are needed: a file, a part of an archive, something behind a URL. */
+export interface ByteSource {
+  /** Exactly `length` bytes from `offset` on; rejects if there are fewer. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** Bytes read from a source at once on their way to a device. */
+const CHUNK = 1 << 26;
+
 export class Storage implements NodeStorage {
   private buffers = new Map<Device, DeviceBuffer>();
   private host: Uint8Array | undefined;
+  private source: { readonly bytes: ByteSource; readonly offset: number } | undefined;
+  private loading: Promise<DeviceBuffer> | undefined;
   private disposed = false;
   /** Several nodes have these elements: none may give the memory back for the others. */
   shared = false;
@@ -22,6 +33,12 @@ export class Storage implements NodeStorage {
     return storage;
   }
 
+  static fromSource(source: ByteSource, offset: number, bytes: number): Storage {
+    const storage = new Storage(bytes);
+    storage.source = { bytes: source, offset };
+    return storage;
+  }
+
   static onDevice(
     device: Device,
     buffer: DeviceBuffer,
@@ -31,6 +48,12 @@ export class Storage implements NodeStorage {
     const storage = new Storage(bytes, variables);
     storage.buffers.set(device, buffer);
     return storage;
+  }
+
+  get unread(): NodeStorage["unread"] {
+    const { source } = this;
+    if (source === undefined) return undefined;
+    return { part: (offset, bytes) => Storage.fromSource(source.bytes, source.offset + offset, bytes) };
   }
 
   /** The device that holds the elements, if one does. */
@@ -48,7 +71,36 @@ export class Storage implements NodeStorage {
 
   /** The buffer on `device`, copied there from wherever the elements are. */
   async bufferOn(device: Device): Promise<DeviceBuffer> {
-    return this.bufferNow(device) ?? this.upload(device, await this.read());
+    const known = this.bufferNow(device);
+    if (known !== undefined) return known;
+    if (this.source === undefined) return this.upload(device, await this.read());
+    // Whoever asks meanwhile waits for the same bytes.
+    this.loading ??= this.load(device, this.source).finally(() => {
+      this.loading = undefined;
+    });
+    await this.loading;
+    return this.bufferOn(device);
+  }
+
+  /** From a source in pieces, so that the host never holds all of a large tensor. */
+  private async load(device: Device, source: NonNullable<typeof this.source>): Promise<DeviceBuffer> {
+    const buffer = device.allocate(Math.max(16, this.bytes));
+    try {
+      for (let done = 0; done < this.bytes; done += CHUNK) {
+        const length = Math.min(CHUNK, this.bytes - done);
+        device.write(buffer, await source.bytes.read(source.offset + done, length), done);
+      }
+    } catch (error) {
+      device.release(buffer);
+      throw error;
+    }
+    if (this.disposed) {
+      device.release(buffer);
+      this.check();
+    }
+    this.buffers.set(device, buffer);
+    this.source = undefined;
+    return buffer;
   }
 
   private upload(device: Device, bytes: Uint8Array): DeviceBuffer {
@@ -63,6 +115,7 @@ export class Storage implements NodeStorage {
   async read(): Promise<Uint8Array> {
     this.check();
     if (this.host !== undefined) return this.host.slice();
+    if (this.source !== undefined) return this.source.bytes.read(this.source.offset, this.bytes);
     const [device, buffer] = this.buffers.entries().next().value!;
     if (this.bytes === 0) return new Uint8Array(0);
     return device.read(buffer, 0, this.bytes);
@@ -73,6 +126,7 @@ export class Storage implements NodeStorage {
     for (const [device, buffer] of this.buffers) device.release(buffer);
     this.buffers.clear();
     this.host = undefined;
+    this.source = undefined;
     this.disposed = true;
   }
 

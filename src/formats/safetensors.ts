@@ -2,9 +2,10 @@
 // the elements, little-endian. A file is not trusted: everything its header says is checked before anything is read.
 
 import type { FileHandle } from "node:fs/promises";
-import { readNode, storeBytes } from "../engine/engine.js";
+import { type ByteSource, readNode, sourceNode } from "../engine/engine.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
 import { Tensor } from "../tensor/tensor.js";
+import { type FileInput, type FileSource, openSource } from "./source.js";
 
 const NAMES: Readonly<Record<DType, string>> = {
   bool: "BOOL",
@@ -27,8 +28,8 @@ const DTYPES = new Map(Object.entries(NAMES).map(([dtype, name]) => [name, dtype
 
 /** Where the format itself draws the line. */
 const MAX_HEADER = 100_000_000;
-/** Bytes in one call of the operating system, which takes no more than 2 GiB. */
-const MAX_READ = 1 << 30;
+/** Bytes written in one call of the operating system, which takes no more than 2 GiB. */
+const MAX_WRITE = 1 << 30;
 
 interface Entry {
   readonly name: string;
@@ -49,45 +50,32 @@ const isSize = (x: unknown): x is number => Number.isSafeInteger(x) && (x as num
 
 // --- reading -----------------------------------------------------------------------------------------------------
 
-/** The tensors of a .safetensors file by name. Each is read by itself, so that no file is held in memory whole. */
-export async function loadSafetensors(path: string): Promise<Record<string, Tensor>> {
-  const { open } = await import("node:fs/promises");
-  const file = await open(path, "r");
-  try {
-    const { entries, data } = await readHeader(file, path);
-    const tensors: [string, Tensor][] = [];
-    for (const { name, dtype, shape, start, end } of entries) {
-      const bytes = await readRange(file, data + start, end - start, `${path}: tensor ${name}`);
+/**
+ * The tensors of a .safetensors file by name. Each reads its own bytes from the file when it is first used, slices of
+ * it only theirs; the header is checked whole before.
+ *
+ * @example const { weight } = await loadSafetensors("model.safetensors");
+ */
+export async function loadSafetensors(file: FileInput): Promise<Record<string, Tensor>> {
+  const source = await openSource(file);
+  const { entries, data } = await readHeader(source);
+  return Object.fromEntries(
+    entries.map(({ name, dtype, shape, start }) => {
       // Others may write any byte for true.
-      if (dtype === "bool") for (const [i, byte] of bytes.entries()) bytes[i] = byte === 0 ? 0 : 1;
-      tensors.push([name, Tensor.ofNode(storeBytes(bytes, dtype, shape))]);
-    }
-    return Object.fromEntries(tensors);
-  } finally {
-    await file.close();
-  }
+      const bytes = dtype === "bool" ? asBools(source) : source;
+      return [name, Tensor.ofNode(sourceNode(bytes, data + start, dtype, shape))];
+    }),
+  );
 }
 
 /** The free text that a .safetensors file carries beside its tensors. */
-export async function loadSafetensorsMetadata(path: string): Promise<Record<string, string>> {
-  const { open } = await import("node:fs/promises");
-  const file = await open(path, "r");
-  try {
-    return (await readHeader(file, path)).metadata;
-  } finally {
-    await file.close();
-  }
+export async function loadSafetensorsMetadata(file: FileInput): Promise<Record<string, string>> {
+  return (await readHeader(await openSource(file))).metadata;
 }
 
-async function readRange(file: FileHandle, start: number, length: number, what: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const { bytesRead } = await file.read(bytes, done, Math.min(MAX_READ, length - done), start + done);
-    if (bytesRead === 0) throw new SafetensorsError(`${what} ends after ${done} of ${length} bytes`);
-    done += bytesRead;
-  }
-  return bytes;
-}
+const asBools = (source: ByteSource): ByteSource => ({
+  read: async (offset, length) => (await source.read(offset, length)).map((byte) => (byte === 0 ? 0 : 1)),
+});
 
 interface Header {
   readonly entries: readonly Entry[];
@@ -96,12 +84,12 @@ interface Header {
   readonly data: number;
 }
 
-async function readHeader(file: FileHandle, path: string): Promise<Header> {
-  const { size } = await file.stat();
+async function readHeader(file: FileSource): Promise<Header> {
+  const { size, name: path } = file;
   if (size < 8)
     throw new SafetensorsError(`${path}: a .safetensors file has at least 8 bytes, this has ${size}`);
-  const prefix = await readRange(file, 0, 8, path);
-  const length = new DataView(prefix.buffer).getBigUint64(0, true);
+  const prefix = await file.read(0, 8);
+  const length = new DataView(prefix.buffer, prefix.byteOffset).getBigUint64(0, true);
   if (length > MAX_HEADER || Number(length) > size - 8) {
     throw new SafetensorsError(
       `${path}: its first 8 bytes give a header of ${length} bytes, but the file has ${size}, and a header at most ` +
@@ -113,7 +101,7 @@ async function readHeader(file: FileHandle, path: string): Promise<Header> {
   let header: unknown;
   let written: string;
   try {
-    written = text.decode(await readRange(file, 8, Number(length), path));
+    written = text.decode(await file.read(8, Number(length)));
     header = JSON.parse(written);
   } catch (cause) {
     throw new SafetensorsError(`${path}: the header is not JSON: ${(cause as Error).message}`, { cause });
@@ -218,7 +206,7 @@ export async function saveSafetensors(
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
-    const { bytesWritten } = await file.write(bytes, done, Math.min(MAX_READ, bytes.byteLength - done));
+    const { bytesWritten } = await file.write(bytes, done, Math.min(MAX_WRITE, bytes.byteLength - done));
     done += bytesWritten;
   }
 }

@@ -21,6 +21,8 @@ export type Shape = readonly Dim[];
 /** Device memory that holds a node's elements, row-major. Opaque here; the engine knows what it is. */
 export interface NodeStorage {
   readonly bytes: number;
+  /** As long as the elements still lie in a file: storage of its own for some of their bytes, which reads only those. */
+  readonly unread?: { part(byteOffset: number, bytes: number): NodeStorage };
 }
 
 export type Node =
@@ -518,6 +520,40 @@ export function applyView(x: Node, step: ViewStep): Node {
     case "flip":
       return flip(x, step.axes);
   }
+}
+
+/**
+ * One view step applied to a leaf whose elements still lie in a file: where it keeps rows that lie side by side, the
+ * result is a leaf of just these, and no other is ever read.
+ */
+export function applyViewUnread(x: Node, step: ViewStep): Node {
+  const unread = x.op === "buffer" ? x.storage?.unread : undefined;
+  if (unread === undefined || !x.shape.every((d) => typeof d === "number")) return applyView(x, step);
+  if (step.op === "reshape") {
+    const { shape } = reshape(x, step.shape);
+    return bufferNode(x.dtype, shape, x.storage);
+  }
+  if (step.op !== "shrink") return applyView(x, step);
+  // The first axis of which more than one place is kept says which rows; axes behind it are cut afterwards.
+  const ranges = step.ranges.map(([start, end]): [number, number] => [Number(start), Number(end)]);
+  const { shape } = shrink(x, ranges);
+  const sizes = x.shape as readonly number[];
+  const first = ranges.findIndex(([start, end]) => end - start !== 1);
+  const axis = first < 0 ? sizes.length - 1 : first;
+  let row = bytesOf(x.dtype);
+  for (let i = sizes.length - 1; i > axis; i--) row *= sizes[i];
+  let [offset, stride] = [0, row];
+  for (let i = axis; i >= 0; i--) {
+    offset += ranges[i][0] * stride;
+    stride *= sizes[i];
+  }
+  const rows = [...(shape.slice(0, axis + 1) as number[]), ...sizes.slice(axis + 1)];
+  const bytes = rows.reduce((n, d) => n * d, bytesOf(x.dtype));
+  const part = bufferNode(x.dtype, rows, unread.part(offset, bytes));
+  return shrink(
+    part,
+    rows.map((d, i): [number, number] => (i <= axis ? [0, d] : ranges[i])),
+  );
 }
 
 /** `base` after `value` was written into the part of it that `view` shows. */

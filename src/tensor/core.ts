@@ -4,6 +4,7 @@
 import { disposeStorage, type RealizeOptions, readNode, realizeNodes } from "../engine/engine.js";
 import {
   applyView,
+  applyViewUnread,
   assign,
   constNode,
   type Dim,
@@ -18,7 +19,7 @@ import {
 import { promoteScalar } from "../graph/promote.js";
 import { decodeElements, toScalar } from "../scalar/convert.js";
 import { type DType, isFloat, type Scalar } from "../scalar/dtype.js";
-import { assignedNodes, computeWithNextRead, recordUndo, TensorStorage } from "./storage.js";
+import { assignedNodes, computeWithNextRead, isTracked, recordUndo, TensorStorage } from "./storage.js";
 import type { Tensor } from "./tensor.js";
 
 /** A tensor, or a number that takes the dtype of the tensor beside it. */
@@ -59,7 +60,7 @@ export abstract class TensorCore {
   private gradient: Tensor | undefined;
   private gradientWanted = false;
   private disposed = false;
-  private cached: { readonly version: number; readonly node: Node } | undefined;
+  private cached: { readonly version: number; readonly node: Node; readonly apart: boolean } | undefined;
 
   /** @internal */
   constructor(
@@ -76,10 +77,13 @@ export abstract class TensorCore {
     const base = this.storage.current;
     if (this.storage.wantsGradient !== undefined) markLeaf(base, this.storage.wantsGradient);
     if (this.view === null || this.view.length === 0) return base;
-    if (this.cached?.version !== this.storage.version) {
-      const node = this.view.reduce(applyView, base);
+    const captured = isTracked();
+    if (this.cached?.version !== this.storage.version || (captured && this.cached.apart)) {
+      // Part of a file is a leaf of its own, but for gradients, and for captured steps, which ask again for the whole.
+      const apart = base.storage?.unread !== undefined && !captured && !base.differentiable;
+      const node = this.view.reduce(apart ? applyViewUnread : applyView, base);
       if (this.gradientWanted) markLeaf(node, this as unknown as Tensor);
-      this.cached = { version: this.storage.version, node };
+      this.cached = { version: this.storage.version, node, apart };
     }
     return this.cached.node;
   }
