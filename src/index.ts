@@ -8,12 +8,15 @@ export {
   type RealizeOptions,
   setDefaultDevice,
 } from "./engine/engine.js";
+export { loadNpy, loadNpz, saveNpy, saveNpz } from "./formats/npy.js";
 export {
   loadSafetensors,
   loadSafetensorsMetadata,
   SafetensorsError,
   saveSafetensors,
 } from "./formats/safetensors.js";
+export { FileError, type FileInput } from "./formats/source.js";
+export { loadTorch, type TorchValue } from "./formats/torch.js";
 export type { Dim, Shape } from "./graph/node.js";
 export * as nn from "./nn/index.js";
 export type { DType, Scalar } from "./scalar/dtype.js";

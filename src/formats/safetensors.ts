@@ -1,11 +1,11 @@
 // Safetensors files: eight bytes with the header's length, a JSON header with each tensor's dtype, shape and place, then
 // the elements, little-endian. A file is not trusted: everything its header says is checked before anything is read.
 
-import type { FileHandle } from "node:fs/promises";
-import { type ByteSource, readNode, sourceNode } from "../engine/engine.js";
+import { readNode, sourceNode } from "../engine/engine.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
 import { Tensor } from "../tensor/tensor.js";
-import { type FileInput, type FileSource, openSource } from "./source.js";
+import { asBools, type FileInput, type FileSource, openSource } from "./source.js";
+import { writeFile } from "./write.js";
 
 const NAMES: Readonly<Record<DType, string>> = {
   bool: "BOOL",
@@ -28,8 +28,6 @@ const DTYPES = new Map(Object.entries(NAMES).map(([dtype, name]) => [name, dtype
 
 /** Where the format itself draws the line. */
 const MAX_HEADER = 100_000_000;
-/** Bytes written in one call of the operating system, which takes no more than 2 GiB. */
-const MAX_WRITE = 1 << 30;
 
 interface Entry {
   readonly name: string;
@@ -61,7 +59,6 @@ export async function loadSafetensors(file: FileInput): Promise<Record<string, T
   const { entries, data } = await readHeader(source);
   return Object.fromEntries(
     entries.map(({ name, dtype, shape, start }) => {
-      // Others may write any byte for true.
       const bytes = dtype === "bool" ? asBools(source) : source;
       return [name, Tensor.ofNode(sourceNode(bytes, data + start, dtype, shape))];
     }),
@@ -72,10 +69,6 @@ export async function loadSafetensors(file: FileInput): Promise<Record<string, T
 export async function loadSafetensorsMetadata(file: FileInput): Promise<Record<string, string>> {
   return (await readHeader(await openSource(file))).metadata;
 }
-
-const asBools = (source: ByteSource): ByteSource => ({
-  read: async (offset, length) => (await source.read(offset, length)).map((byte) => (byte === 0 ? 0 : 1)),
-});
 
 interface Header {
   readonly entries: readonly Entry[];
@@ -172,16 +165,12 @@ function topLevelNames(json: string): string[] {
 
 // --- writing -----------------------------------------------------------------------------------------------------
 
-/**
- * Writes tensors to a .safetensors file. It gets its name when it is whole: whoever reads the file meanwhile, or after a
- * crash, finds the one that was there before.
- */
+/** Writes tensors to a .safetensors file, which gets its name when it is whole. */
 export async function saveSafetensors(
   path: string,
   tensors: Readonly<Record<string, Tensor>>,
   { metadata }: { readonly metadata?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
-  const { open, rename, rm } = await import("node:fs/promises");
   if (Object.hasOwn(tensors, "__metadata__"))
     throw new SafetensorsError("a tensor cannot have the name __metadata__; give metadata as an option");
   // Wide elements first: then each tensor starts at a multiple of its item size, as those who map files like it.
@@ -189,26 +178,15 @@ export async function saveSafetensors(
   const header = headerOf(sorted, metadata);
   // What one tensor needs of another is computed once.
   await Tensor.realize(sorted.map(([, tensor]) => tensor));
-  const temporary = `${path}.${process.pid}-${Math.random().toString(36).slice(2)}.part`;
-  const file = await open(temporary, "wx");
-  try {
-    await writeAll(file, header);
-    for (const [, tensor] of sorted) await writeAll(file, await readNode(tensor.node));
-    await file.sync();
-    await file.close();
-    await rename(temporary, path);
-  } catch (error) {
-    await file.close().catch(() => {});
-    await rm(temporary, { force: true });
-    throw error;
-  }
+  await writeFile(path, pieces(header, sorted));
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.byteLength; ) {
-    const { bytesWritten } = await file.write(bytes, done, Math.min(MAX_WRITE, bytes.byteLength - done));
-    done += bytesWritten;
-  }
+async function* pieces(
+  header: Uint8Array,
+  tensors: readonly (readonly [string, Tensor])[],
+): AsyncGenerator<Uint8Array> {
+  yield header;
+  for (const [, tensor] of tensors) yield readNode(tensor.node);
 }
 
 function headerOf(

@@ -35,6 +35,11 @@ function checkRange(name: string, size: number, offset: number, length: number):
     throw new FileError(`${name}: bytes ${offset} to ${offset + length} do not lie in its ${size} bytes`);
 }
 
+/** The same bytes with 1 for every byte that is not 0: others may write any byte for true. */
+export const asBools = (source: ByteSource): ByteSource => ({
+  read: async (offset, length) => (await source.read(offset, length)).map((byte) => (byte === 0 ? 0 : 1)),
+});
+
 function bytesSource(bytes: Uint8Array): FileSource {
   const name = "the given bytes";
   return {
