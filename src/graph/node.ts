@@ -48,6 +48,7 @@ export type Node =
   | ReduceNode
   | ContiguousNode
   | DetachNode
+  | DerivedNode
   | AssignNode;
 
 interface NodeBase {
@@ -164,6 +165,12 @@ export interface ContiguousNode extends NodeBase {
 }
 export interface DetachNode extends NodeBase {
   readonly op: "detach";
+}
+/** inputs [value, arguments..]: the value, whose gradients with respect to the arguments are given by a closed form. */
+export interface DerivedNode extends NodeBase {
+  readonly op: "derived";
+  /** What the arguments get of the gradient g of this node. */
+  readonly gradients: (g: Node, node: DerivedNode) => readonly (Node | undefined)[];
 }
 /** A view step that only renames places, so that it can be written through. */
 export type ViewStep =
@@ -507,6 +514,16 @@ export const contiguous = (x: Node): Node =>
 
 export const detach = (x: Node): Node =>
   make<DetachNode>({ op: "detach", dtype: x.dtype, shape: x.shape, inputs: [x] });
+
+/** `value`, with gradients of its own in place of those of what computes it; `value` itself gets none. */
+export const derived = (value: Node, args: readonly Node[], gradients: DerivedNode["gradients"]): Node =>
+  make<DerivedNode>({
+    op: "derived",
+    dtype: value.dtype,
+    shape: value.shape,
+    inputs: [value, ...args],
+    gradients,
+  });
 
 /** One view step applied to a node. */
 export function applyView(x: Node, step: ViewStep): Node {

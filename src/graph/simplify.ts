@@ -120,7 +120,7 @@ export const RULES: readonly Rule[] = [
   {
     name: "drop detach",
     law: "detach(x) == x, to all but gradients",
-    apply: (node) => (node.op === "detach" ? node.inputs[0] : undefined),
+    apply: (node) => (node.op === "detach" || node.op === "derived" ? node.inputs[0] : undefined),
   },
   {
     name: "assign the whole",
@@ -325,6 +325,7 @@ function construct(node: Node, inputs: readonly Node[]): Node {
     case "contiguous":
       return contiguous(x);
     case "detach":
+    case "derived":
       return x;
     case "assign":
       return assign(x, y, node.view);
