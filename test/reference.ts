@@ -162,7 +162,9 @@ function scatter(
     const along = position(at, shape[node.axis]);
     if (along < 0 || along >= shape[node.axis]) return;
     const target = numberOf(withPlace(placeOf(flat, from), node.axis, along), shape);
-    result[target] = evaluateScalar("add", node.dtype, [result[target], added[flat]]);
+    const both = [result[target], added[flat]];
+    result[target] =
+      node.reduction === "write" ? added[flat] : evaluateScalar(node.reduction, node.dtype, both);
   });
   return result;
 }

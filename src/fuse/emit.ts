@@ -130,8 +130,12 @@ class Emitter {
     const index = this.evaluate(node.inputs[1], draft.from, [], frames);
     const { at, valid } = gatheredPosition(index, node.shape[node.axis]);
     const position = draft.at.map((x, axis) => (axis === node.axis ? at : x));
-    const add = accumulate("add", buffer, flatten(position, node.shape), value);
-    return valid.length === 0 ? [add] : [{ kind: "if", valid, body: [add] }];
+    const place = flatten(position, node.shape);
+    const write =
+      node.reduction === "write"
+        ? store(buffer, place, value)
+        : accumulate(node.reduction, buffer, place, value);
+    return valid.length === 0 ? [write] : [{ kind: "if", valid, body: [write] }];
   }
 
   /** The value of a node's element, loaded or computed. Where `valid` is false the result does not matter. */

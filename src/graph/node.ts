@@ -132,10 +132,17 @@ export interface GatherNode extends NodeBase {
   readonly op: "gather";
   readonly axis: number;
 }
-/** inputs [base, index, values]: base with values added at index along `axis`; the adjoint of gather. */
+/** How a value meets what is at its place: joined with it, or written over it. */
+export type ScatterReduction = ReduceOp | "write";
+/**
+ * inputs [base, index, values]: base with each value joined at index along `axis`. Values for one place come in the
+ * order of the index, so that the last one written stays. With "add" the adjoint of gather. Negative indices count from
+ * the end; values for places out of range are dropped.
+ */
 export interface ScatterNode extends NodeBase {
   readonly op: "scatter";
   readonly axis: number;
+  readonly reduction: ScatterReduction;
 }
 export interface UnaryNode extends NodeBase {
   readonly op: UnaryOp;
@@ -387,7 +394,16 @@ export function gather(data: Node, index: Node, axis: number): Node {
   });
 }
 
-export function scatterAdd(base: Node, index: Node, values: Node, axis: number): Node {
+export const scatterAdd = (base: Node, index: Node, values: Node, axis: number): Node =>
+  scatter(base, index, values, axis, "add");
+
+export function scatter(
+  base: Node,
+  index: Node,
+  values: Node,
+  axis: number,
+  reduction: ScatterReduction,
+): Node {
   checkIndexed("scatter", base, index, axis);
   if (!sameShape(index.shape, values.shape) || values.dtype !== base.dtype) {
     fail(
@@ -401,6 +417,7 @@ export function scatterAdd(base: Node, index: Node, values: Node, axis: number):
     shape: base.shape,
     inputs: [base, index, values],
     axis,
+    reduction,
   });
 }
 

@@ -116,8 +116,9 @@ function attributesKey(node: Node): string {
     case "iota":
     case "concat":
     case "gather":
-    case "scatter":
       return ` ${node.axis}`;
+    case "scatter":
+      return ` ${node.axis} ${node.reduction}`;
     case "permute":
       return ` ${node.order}`;
     case "pad":

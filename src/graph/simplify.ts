@@ -27,7 +27,7 @@ import {
   reshape,
   type Shape,
   sameDim,
-  scatterAdd,
+  scatter,
   shear,
   shrink,
   threefry,
@@ -315,7 +315,7 @@ function construct(node: Node, inputs: readonly Node[]): Node {
     case "gather":
       return gather(x, y, node.axis);
     case "scatter":
-      return scatterAdd(x, y, z, node.axis);
+      return scatter(x, y, z, node.axis, node.reduction);
     case "cast":
       return castNode(x, node.dtype);
     case "bitcast":

@@ -189,7 +189,7 @@ export function isIndependent(s: ForStmt): boolean {
   visitStatements(s.body, (inner) => {
     if (inner.kind !== "store" && inner.kind !== "accumulate") return;
     if (own.has(inner.buffer)) return;
-    const scattered = inner.kind === "accumulate" && hasLoaded(inner.index);
+    const scattered = hasLoaded(inner.index);
     const stride = strideOf(inner.index, s.atom);
     if (
       stride === 0 ||

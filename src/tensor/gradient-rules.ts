@@ -12,7 +12,6 @@ import {
   type Dim,
   expand,
   flip,
-  gather,
   type Node,
   type PadNode,
   pad,
@@ -31,6 +30,7 @@ import {
   where,
 } from "../graph/node.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
+import { scatterGradients } from "./scatter-rules.js";
 
 type Gradients = readonly (Node | undefined)[];
 
@@ -79,10 +79,8 @@ export function inputGradients(node: Node, g: Node): Gradients {
       const sum = scatterAdd(zeros, index, castNode(g, zeros.dtype), node.axis);
       return [castNode(sum, data.dtype), undefined];
     }
-    case "scatter": {
-      const [, index] = node.inputs;
-      return [g, undefined, gather(g, index, node.axis)];
-    }
+    case "scatter":
+      return scatterGradients(node, g);
     case "contiguous":
       return [g];
     case "cast":

@@ -259,7 +259,13 @@ const scatter: Operation = (values, { operands, numbers }) => {
   const shape = sizesOf(x.node).map((d, i) => (i === axis ? length : d));
   const index = indexFor(values, operands[1], shape, sizesOf(x.node)[axis]);
   if (index === undefined || added === undefined) return undefined;
-  const node = g.scatterAdd(x.node, index, filled(added.node, shape), axis);
+  const reductions = ["add", "write", "max", "min", "mul"] as const;
+  const reduction = reductions[numbers[2] % (isFloat(x.node.dtype) ? 4 : 5)];
+  const node = g.scatter(x.node, index, filled(added.node, shape), axis, reduction);
+  if (reduction !== "add") {
+    const [bound, error] = [Math.max(x.bound, added.bound), Math.max(x.error, added.error)];
+    return { node, bound, error };
+  }
   return rounded(node, x.bound + length * added.bound, x.error + length * added.error);
 };
 
