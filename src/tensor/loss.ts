@@ -1,93 +1,83 @@
-// Loss functions. Labels pick their class by comparison with a position, not by gathering: so the pick, and its
-// gradient, are part of the same loop as the softmax.
+// Losses of numbers: distances from a target, likelihoods under a distribution, and margins.
 
-import { iota, sameShape } from "../graph/node.js";
-import { isFloat, isUnsigned } from "../scalar/dtype.js";
+import { sameShape } from "../graph/node.js";
+import { ClassLoss } from "./class-loss.js";
 import { TensorError } from "./core.js";
-import { Normalisation } from "./normalisation.js";
-import { accumulationType } from "./reduction.js";
+import {
+  checkTarget,
+  type LossOptions,
+  type LossReduction,
+  reduceLoss,
+  reduceScaled,
+  reduceWeighted,
+  type WeightedLossOptions,
+} from "./loss-reduction.js";
 import type { Tensor } from "./tensor.js";
 
-/** How the losses become one: their mean (the default), their sum, or not at all. */
-export type LossReduction = "mean" | "sum" | "none";
-
-export interface LossOptions {
-  readonly reduction?: LossReduction;
+export interface LogitsLossOptions extends WeightedLossOptions {
+  /** A factor for the positive targets; broadcasts to them. */
+  readonly posWeight?: Tensor;
 }
 
-export interface ClassLossOptions extends LossOptions {
-  /** A weight for each class, [classes]. */
-  readonly weight?: Tensor;
-  /** Labels of this value count for nothing; default -100. */
-  readonly ignoreIndex?: number;
+export interface KlDivLossOptions {
+  /** "batchmean" divides the sum by the batch (axis 0), as the mathematical definition has it. */
+  readonly reduction?: LossReduction | "batchmean";
+  /** Whether the target holds logarithms too. */
+  readonly logTarget?: boolean;
 }
 
-export interface CrossEntropyOptions extends ClassLossOptions {
-  /** How much of the probability is spread over all classes. */
-  readonly labelSmoothing?: number;
+export interface PoissonNllLossOptions extends LossOptions {
+  /** Whether this holds logarithms of rates (the default) or rates. */
+  readonly logInput?: boolean;
+  /** Whether log(target!) is added, by Stirling's formula, where the target is above 1. */
+  readonly full?: boolean;
+  /** Added to a rate before its logarithm; default 1e-8. */
+  readonly eps?: number;
 }
 
-export abstract class Loss extends Normalisation {
-  /**
-   * Cross entropy of scores [batch, classes, ..] (or [classes]) and labels: integers of that shape without the classes,
-   * or probabilities of that shape. A label that is no class costs nothing.
-   */
-  crossEntropy(
-    target: Tensor,
-    { weight, ignoreIndex = -100, labelSmoothing = 0, reduction = "mean" }: CrossEntropyOptions = {},
-  ): Tensor {
-    const dtype = this.toFloats().dtype;
-    const axis = this.ndim === 1 ? 0 : 1;
-    const wide = this.cast(accumulationType(dtype));
-    if (isFloat(target.dtype)) {
-      return ofProbabilities(wide, target, axis, weight, labelSmoothing, reduction).cast(dtype);
-    }
-    const labels = this.labels("crossEntropy", target, axis, ignoreIndex);
-    if (weight === undefined && labelSmoothing === 0) {
-      // log(sum(exp(x))) - x[label]: a gradient of one softmax and one comparison.
-      const x = wide.sub(wide.max(axis, { keepdim: true }).detach());
-      const loss = x.exp().sum(axis).log().sub(labels.pick(x));
-      return labels.reduce(loss, undefined, reduction).cast(dtype);
-    }
-    const logs = weighted(wide.logSoftmax(axis), weight, axis);
-    const loss = labels.pick(logs).neg();
-    const spread = logs.mean(axis).neg();
-    const mixed = labelSmoothing === 0 ? loss : loss.mul(1 - labelSmoothing).add(spread.mul(labelSmoothing));
-    return labels.reduce(mixed, weight, reduction).cast(dtype);
-  }
+export interface GaussianNllLossOptions extends LossOptions {
+  /** Whether the constant log(2 pi) / 2 is added. */
+  readonly full?: boolean;
+  /** The least variance; default 1e-6. Gradients pass as if there were none. */
+  readonly eps?: number;
+}
 
-  /** Negative log likelihood: this holds logarithms of probabilities, [batch, classes, ..]; labels as crossEntropy. */
-  nllLoss(target: Tensor, { weight, ignoreIndex = -100, reduction = "mean" }: ClassLossOptions = {}): Tensor {
-    const axis = this.ndim === 1 ? 0 : 1;
-    const labels = this.labels("nllLoss", target, axis, ignoreIndex);
-    return labels.reduce(labels.pick(weighted(this.self, weight, axis)).neg(), weight, reduction);
-  }
+export interface MarginLossOptions extends LossOptions {
+  readonly margin?: number;
+}
 
-  private labels(operation: string, target: Tensor, axis: number, ignoreIndex: number): Labels {
-    const shape = this.shape.filter((_, i) => i !== axis);
-    if (!sameShape(target.shape, shape) || target.dtype === "bool") {
-      throw new TensorError(`${operation}: ${this} needs integer labels [${shape}], got ${target}`);
-    }
-    const index = target.cast("int32");
-    const places = this.wrap(iota(this.shape, axis));
-    // Unsigned labels can be no negative number: nothing to look for.
-    const never = ignoreIndex < 0 && isUnsigned(target.dtype);
-    return new Labels(places.eq(index.unsqueeze(axis)), never ? undefined : target.ne(ignoreIndex), axis);
-  }
+export interface TripletMarginLossOptions extends MarginLossOptions {
+  /** The power of the norm; default 2. */
+  readonly p?: number;
+  /** Added to every difference; default 1e-6. */
+  readonly eps?: number;
+  /** Whether the negative's distance is taken from the positive where that is nearer. */
+  readonly swap?: boolean;
+}
 
-  /** (this - target)^2. */
-  mseLoss(target: Tensor, { reduction }: LossOptions = {}): Tensor {
-    return reduceLoss(this.sub(target).square(), reduction);
+export interface TripletMarginWithDistanceLossOptions extends MarginLossOptions {
+  /** The distance of two tensors; default pairwiseDistance. */
+  readonly distance?: (x: Tensor, y: Tensor) => Tensor;
+  readonly swap?: boolean;
+}
+
+export abstract class Loss extends ClassLoss {
+  // --- distances ---------------------------------------------------------------------------------------------------
+
+  /** (this - target)^2; with a weight the mean is the weighted one. */
+  mseLoss(target: Tensor, options: WeightedLossOptions = {}): Tensor {
+    return reduceWeighted(this.sub(target).square(), options);
   }
-  /** |this - target|. */
-  l1Loss(target: Tensor, { reduction }: LossOptions = {}): Tensor {
-    return reduceLoss(this.sub(target).abs(), reduction);
+  /** |this - target|; with a weight the mean is the weighted one. */
+  l1Loss(target: Tensor, options: WeightedLossOptions = {}): Tensor {
+    return reduceWeighted(this.sub(target).abs(), options);
   }
   /** Quadratic below a distance of beta, linear above, divided by beta. */
   smoothL1Loss(
     target: Tensor,
     { beta = 1, reduction }: LossOptions & { readonly beta?: number } = {},
   ): Tensor {
+    if (!(beta >= 0)) throw new TensorError(`smoothL1Loss: beta must be at least 0, got ${beta}`);
     return beta === 0
       ? this.l1Loss(target, { reduction })
       : reduceLoss(huber(this.sub(target), beta).div(beta), reduction);
@@ -95,126 +85,159 @@ export abstract class Loss extends Normalisation {
   /** Quadratic below a distance of delta, linear above. */
   huberLoss(
     target: Tensor,
-    { delta = 1, reduction }: LossOptions & { readonly delta?: number } = {},
+    { delta = 1, ...options }: WeightedLossOptions & { readonly delta?: number } = {},
   ): Tensor {
-    return reduceLoss(huber(this.sub(target), delta), reduction);
+    if (!(delta > 0)) throw new TensorError(`huberLoss: delta must be above 0, got ${delta}`);
+    return reduceScaled(huber(this.sub(target), delta), options);
   }
-  /** Of probabilities and targets in [0, 1]; logarithms are at least -100. */
-  binaryCrossEntropy(
-    target: Tensor,
-    { weight, reduction }: LossOptions & { readonly weight?: Tensor } = {},
-  ): Tensor {
+
+  // --- likelihoods -------------------------------------------------------------------------------------------------
+
+  /**
+   * -(target log(this) + (1 - target) log(1 - this)) of probabilities and targets in [0, 1]; logarithms are at least
+   * -100. The slope is (this - target) / max(this (1 - this), 1e-12): finite at 0 and 1 too.
+   */
+  binaryCrossEntropy(target: Tensor, options: WeightedLossOptions = {}): Tensor {
+    checkTarget("binaryCrossEntropy", this.self, target);
     const x = this.toFloats();
-    const yes = target.mul(x.log().clamp(-100));
-    const no = target.rsub(1).mul(x.rsub(1).log().clamp(-100));
-    const loss = yes.add(no).neg();
-    return reduceLoss(weight === undefined ? loss : loss.mul(weight), reduction);
+    // Where a logarithm would be vertical, a parabola of PyTorch's slope stands in; its value is taken off again.
+    const edge = x.mul(x.rsub(1)).lt(1e-12);
+    const inner = edge.where(0.5, x);
+    const crossEntropy = (yes: Tensor, no: Tensor): Tensor =>
+      target.mul(yes).add(target.rsub(1).mul(no)).neg();
+    const fixed = x.detach();
+    const value = crossEntropy(fixed.log().clamp(-100), fixed.rsub(1).log().clamp(-100));
+    const parabola = x.sub(target.detach()).square().mul(0.5e12);
+    const atEdge = value.add(parabola.sub(parabola.detach()));
+    return reduceScaled(edge.where(atEdge, crossEntropy(inner.log(), inner.rsub(1).log())), options);
   }
   /** binaryCrossEntropy of sigmoid(this), safe for large scores; `posWeight` scales the positive targets. */
-  binaryCrossEntropyWithLogits(
-    target: Tensor,
-    {
-      weight,
-      posWeight,
-      reduction,
-    }: LossOptions & { readonly weight?: Tensor; readonly posWeight?: Tensor } = {},
-  ): Tensor {
+  binaryCrossEntropyWithLogits(target: Tensor, { posWeight, ...options }: LogitsLossOptions = {}): Tensor {
+    checkTarget("binaryCrossEntropyWithLogits", this.self, target);
     const x = this.toFloats();
     const tail = x.neg().softplus();
     const scaled = posWeight === undefined ? tail : target.mul(posWeight.sub(1)).add(1).mul(tail);
-    const loss = target.rsub(1).mul(x).add(scaled);
-    return reduceLoss(weight === undefined ? loss : loss.mul(weight), reduction);
+    return reduceScaled(target.rsub(1).mul(x).add(scaled), options);
   }
   /**
-   * target * (log(target) - this) of log probabilities; with `logTarget` the target holds logarithms too. "batchMean"
-   * divides the sum by the batch (axis 0), as the mathematical definition has it.
+   * Kullback and Leibler's divergence, target * (log(target) - this), of log probabilities; with `logTarget` the target
+   * holds logarithms too.
    */
-  klDivLoss(
-    target: Tensor,
-    {
-      reduction = "mean",
-      logTarget = false,
-    }: { readonly reduction?: LossReduction | "batchMean"; readonly logTarget?: boolean } = {},
-  ): Tensor {
+  klDivLoss(target: Tensor, { reduction = "mean", logTarget = false }: KlDivLossOptions = {}): Tensor {
     let loss: Tensor;
     if (logTarget) loss = target.exp().mul(target.sub(this.self));
     else {
       const present = target.gt(0);
       loss = present.where(target.mul(present.where(target, 1).log()), 0).sub(target.mul(this.self));
     }
-    if (reduction !== "batchMean") return reduceLoss(loss, reduction);
+    if (reduction !== "batchmean") return reduceLoss(loss, reduction);
     return loss.sum().div(this.ndim === 0 ? 1 : this.sizeAt(0));
   }
-}
-
-/** Integer labels, ready to pick the class they name. */
-class Labels {
-  constructor(
-    /** Where the class is the label. */
-    private readonly match: Tensor,
-    /** Where the label counts; undefined if it always does. */
-    private readonly counted: Tensor | undefined,
-    private readonly axis: number,
-  ) {}
-
-  /** The value at the label's class; 0 if there is none. */
-  pick(x: Tensor): Tensor {
-    return this.match.where(x, 0).sum(this.axis);
+  /** Of counts drawn from Poisson distributions whose rates' logarithms (or rates) this holds: rate - target log(rate). */
+  poissonNllLoss(
+    target: Tensor,
+    { logInput = true, full = false, eps = 1e-8, reduction }: PoissonNllLossOptions = {},
+  ): Tensor {
+    const x = this.toFloats();
+    const loss = logInput ? x.exp().sub(target.mul(x)) : x.sub(target.mul(x.add(eps).log()));
+    if (!full) return reduceLoss(loss, reduction);
+    const counts = target.gt(1);
+    const t = counts.where(target, 1);
+    const stirling = t
+      .mul(t.log())
+      .sub(t)
+      .add(t.mul(2 * Math.PI).log().mul(0.5)); // biome-ignore format: one term a line
+    return reduceLoss(loss.add(counts.where(stirling, 0)), reduction);
+  }
+  /**
+   * Of targets drawn from normal distributions with these means and `variance`: a number, or a tensor of this shape, of
+   * this shape without the last axis, or with a last axis of 1.
+   */
+  gaussianNllLoss(
+    target: Tensor,
+    variance: Tensor | number,
+    { full = false, eps = 1e-6, reduction }: GaussianNllLossOptions = {},
+  ): Tensor {
+    const x = this.toFloats();
+    const given = typeof variance === "number" ? x.fullLike(variance) : variance;
+    const spread = sameShape(given.shape, x.shape.slice(0, -1)) && x.ndim > 0 ? given.unsqueeze(-1) : given;
+    const fits =
+      spread.ndim === x.ndim && spread.shape.every((d, i) => sameShape([d], [x.shape[i]]) || (i === x.ndim - 1 && d === 1)); // biome-ignore format: one rule
+    if (!fits) throw new TensorError(`gaussianNllLoss: the variance ${variance} does not fit ${this}`);
+    const least = spread.lt(eps).where(spread.sub(spread.detach()).add(eps), spread);
+    const loss = least.log().add(x.sub(target).square().div(least)).mul(0.5);
+    return reduceLoss(full ? loss.add(0.5 * Math.log(2 * Math.PI)) : loss, reduction);
   }
 
-  reduce(losses: Tensor, weight: Tensor | undefined, reduction: LossReduction): Tensor {
-    const kept = this.counted === undefined ? losses : this.counted.where(losses, 0);
-    if (reduction !== "mean" || (weight === undefined && this.counted === undefined))
-      return reduceLoss(kept, reduction);
-    const { counted, match, axis } = this;
-    let shares: Tensor;
-    if (weight === undefined) shares = counted!.cast(losses.dtype);
-    else {
-      const each = match.where(alongAxis(weight.cast(losses.dtype), match.ndim, axis), 0).sum(axis);
-      shares = counted === undefined ? each : counted.where(each, 0);
-    }
-    return kept.sum().div(shares.sum());
+  // --- margins -----------------------------------------------------------------------------------------------------
+
+  /** this where the target is 1, max(0, margin - this) where it is -1. */
+  hingeEmbeddingLoss(target: Tensor, { margin = 1, reduction }: MarginLossOptions = {}): Tensor {
+    const near = target.ne(-1).where(this.self, 0);
+    const far = target.ne(1).where(this.rsub(margin).clamp(0), 0);
+    return reduceLoss(near.add(far), reduction);
   }
-}
-
-function ofProbabilities(
-  x: Tensor,
-  target: Tensor,
-  axis: number,
-  weight: Tensor | undefined,
-  smoothing: number,
-  reduction: LossReduction,
-): Tensor {
-  if (!sameShape(target.shape, x.shape))
-    throw new TensorError(`crossEntropy: probabilities should be [${x.shape}], got ${target}`);
-  const classes = x.sizeAt(axis);
-  const smooth = smoothing === 0 ? target : target.mul(1 - smoothing).add(smoothing / classes);
-  const losses = smooth
-    .mul(weighted(x.logSoftmax(axis), weight, axis))
-    .sum(axis)
-    .neg();
-  return reduceLoss(losses, reduction);
-}
-
-/** A tensor of one axis laid along `axis`. */
-function alongAxis(x: Tensor, rank: number, axis: number): Tensor {
-  return x.reshape([x.shape[0], ...new Array<number>(rank - axis - 1).fill(1)]);
-}
-
-function weighted(x: Tensor, weight: Tensor | undefined, axis: number): Tensor {
-  if (weight === undefined) return x;
-  if (!sameShape(weight.shape, [x.shape[axis]]))
-    throw new TensorError(`the weight of classes should be [${x.shape[axis]}], got ${weight}`);
-  return x.mul(alongAxis(weight.cast(x.dtype), x.ndim, axis));
+  /** max(0, margin - target * (this - other)): a target of 1 wants this to be the larger, -1 the smaller. */
+  marginRankingLoss(
+    other: Tensor,
+    target: Tensor,
+    { margin = 0, reduction }: MarginLossOptions = {},
+  ): Tensor {
+    return reduceLoss(target.neg().mul(this.sub(other)).add(margin).clamp(0), reduction);
+  }
+  /** log(1 + exp(-target * this)) of targets 1 and -1. */
+  softMarginLoss(target: Tensor, { reduction }: LossOptions = {}): Tensor {
+    return reduceLoss(target.neg().mul(this.toFloats()).softplus(), reduction);
+  }
+  /**
+   * 1 - cosine of this and other, [.., width], where the target [..] is 1; max(0, cosine - margin) where it is -1.
+   */
+  cosineEmbeddingLoss(
+    other: Tensor,
+    target: Tensor,
+    { margin = 0, reduction }: MarginLossOptions = {},
+  ): Tensor {
+    if (this.ndim === 0) throw new TensorError(`cosineEmbeddingLoss: ${this} is no vector`);
+    checkTarget("cosineEmbeddingLoss", this.self, target, this.shape.slice(0, -1));
+    const x = this.toFloats();
+    const size = (y: Tensor): Tensor => y.square().sum(-1).add(1e-12);
+    const cosine = x
+      .mul(other)
+      .sum(-1)
+      .div(size(x).mul(size(other)).sqrt());
+    const near = target.eq(1).where(cosine.rsub(1), 0);
+    const far = target.eq(-1).where(cosine.sub(margin).clamp(0), 0);
+    return reduceLoss(near.add(far), reduction);
+  }
+  /** max(0, margin + distance to the positive - distance to the negative), of this as anchor; all are [.., width]. */
+  tripletMarginLoss(
+    positive: Tensor,
+    negative: Tensor,
+    { p = 2, eps = 1e-6, ...options }: TripletMarginLossOptions = {},
+  ): Tensor {
+    const distance = (x: Tensor, y: Tensor): Tensor => x.sub(y).add(eps).norm(p, -1);
+    return this.tripletMarginWithDistanceLoss(positive, negative, { ...options, distance });
+  }
+  /** tripletMarginLoss with a distance of one's own. */
+  tripletMarginWithDistanceLoss(
+    positive: Tensor,
+    negative: Tensor,
+    {
+      distance = (x, y) => x.sub(y).add(1e-6).norm(2, -1),
+      margin = 1,
+      swap = false,
+      reduction,
+    }: TripletMarginWithDistanceLossOptions = {},
+  ): Tensor {
+    const near = distance(this.self, positive);
+    const away = distance(this.self, negative);
+    const far = swap ? away.minimum(distance(positive, negative)) : away;
+    return reduceLoss(near.sub(far).add(margin).clamp(0), reduction);
+  }
 }
 
 function huber(difference: Tensor, delta: number): Tensor {
   const size = difference.abs();
   const near = difference.square().mul(0.5);
   return size.lt(delta).where(near, size.sub(0.5 * delta).mul(delta));
-}
-
-function reduceLoss(losses: Tensor, reduction: LossReduction = "mean"): Tensor {
-  if (reduction === "none") return losses;
-  return reduction === "sum" ? losses.sum() : losses.mean();
 }
