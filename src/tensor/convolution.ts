@@ -1,7 +1,6 @@
-// Convolutions and pools: windows that slide over the last axes, multiplied or reduced.
+// Convolutions, their transposes, and the windows both stand on: parts that slide over the last axes of a tensor.
 
-import { sameDim } from "../graph/node.js";
-import { reduceIdentity } from "../scalar/evaluate.js";
+import { type Dim, expand, mulDim, sameDim, shear } from "../graph/node.js";
 import { Activation } from "./activation.js";
 import { TensorError } from "./core.js";
 import { contract, contractionType } from "./linear.js";
@@ -10,32 +9,36 @@ import type { Tensor } from "./tensor.js";
 /** One number for every spatial axis, or one for each. */
 export type PerAxis = number | readonly number[];
 
-export interface ConvolutionOptions {
+/** Places around each spatial axis: one number for all, or for each axis one number or [before, after]. */
+export type Around = number | readonly (number | readonly [number, number])[];
+
+export interface WindowOptions {
   /** Places from window to window; default 1. */
   readonly stride?: PerAxis;
   /** Zeros before and after each axis; default 0. */
-  readonly padding?: PerAxis;
+  readonly padding?: Around;
   /** Places from element to element of a window; default 1. */
   readonly dilation?: PerAxis;
+}
+
+export interface ConvolutionOptions extends Omit<WindowOptions, "padding"> {
+  /**
+   * Zeros before and after each axis; default 0, also called "valid". With "same" and stride 1 the result is as long
+   * as the input; an odd number of zeros puts one more after it.
+   */
+  readonly padding?: Around | "same" | "valid";
   /** Parts of the channels that are convolved on their own; default 1. */
   readonly groups?: number;
 }
 
-export interface PoolOptions {
-  /** Places from window to window; default the window's size. */
-  readonly stride?: PerAxis;
-  /** Places before and after each axis: -infinity for the largest, 0 for the mean. */
-  readonly padding?: PerAxis;
+export interface ConvolutionTransposeOptions extends WindowOptions {
+  /** Places added after each axis of the result; default 0. */
+  readonly outputPadding?: PerAxis;
+  /** Parts of the channels that are convolved on their own; default 1. */
+  readonly groups?: number;
 }
 
-export interface MaxPoolOptions extends PoolOptions {
-  readonly dilation?: PerAxis;
-}
-
-export interface AveragePoolOptions extends PoolOptions {
-  /** Whether padded places count in the mean; default true. */
-  readonly countIncludePad?: boolean;
-}
+type Pair = readonly [number, number];
 
 export abstract class Convolution extends Activation {
   /** this [b, c, l], weight [o, c / groups, k], bias [o]: [b, o, windows]. The batch axis may be missing. */
@@ -56,18 +59,21 @@ export abstract class Convolution extends Activation {
     rank: number,
     weight: Tensor,
     bias: Tensor | undefined,
-    { stride = 1, padding = 0, dilation = 1, groups = 1 }: ConvolutionOptions = {},
+    options: ConvolutionOptions = {},
   ): Tensor {
     if (this.ndim === rank + 1) {
-      const one = this.unsqueeze(0) as Convolution;
-      return one.convolve(operation, rank, weight, bias, { stride, padding, dilation, groups }).squeeze(0);
+      const one: Convolution = this.unsqueeze(0);
+      return one.convolve(operation, rank, weight, bias, options).squeeze(0);
     }
-    checkConvolution(operation, rank, this.self, weight, bias, groups);
+    const { stride = 1, dilation = 1, groups = 1 } = options;
+    checkConvolution(operation, rank, this.self, weight, groups, { transposed: false });
     const [outputs, inside, ...kernel] = weight.sizes;
+    checkBias(operation, bias, outputs);
     const dtype = contractionType(operation, this.self, weight);
-    const image = this.padded(rank, padding, 0);
+    const padding = convolutionPadding(operation, kernel, options);
+    const image = this.padded(padding, 0);
     const split: Convolution = image.reshape([image.shape[0], groups, 1, inside, ...image.shape.slice(2)]);
-    const windows = split.windows(operation, rank, kernel, stride, dilation);
+    const windows = split.windows(operation, kernel, stride, dilation);
     const filters = weight.reshape([
       1,
       groups,
@@ -78,77 +84,158 @@ export abstract class Convolution extends Activation {
     // [b, g, 1, c/g, oh, kh, ow, kw] x [1, g, o/g, c/g, 1, kh, 1, kw]: summed, the places that stay are in order.
     const axes = [3, ...kernel.map((_, i) => 5 + 2 * i)];
     const total = contract(windows, filters, dtype, axes).flatten(1, 2);
-    const result =
-      bias === undefined
-        ? total
-        : total.add(bias.cast(total.dtype).reshape([outputs, ...kernel.map(() => 1)]));
-    return result.cast(dtype);
+    return plusBias(total, bias, 1).cast(dtype);
   }
 
-  /** Largest of each window of the last axis; see maxPool2d. */
-  maxPool1d(size: PerAxis, options?: MaxPoolOptions): Tensor {
-    return this.maxPool("maxPool1d", 1, size, options);
+  // --- transposed --------------------------------------------------------------------------------------------------
+
+  /**
+   * The adjoint of conv1d: this [b, c, l], weight [c, o / groups, k], bias [o]: [b, o, length], of length
+   * (l - 1) stride - padding + dilation (k - 1) + 1 + outputPadding. The batch axis may be missing.
+   */
+  convTranspose1d(weight: Tensor, bias?: Tensor, options?: ConvolutionTransposeOptions): Tensor {
+    return this.convolveTransposed("convTranspose1d", 1, weight, bias, options);
   }
-  /** Largest of each window [kh, kw] of the last two axes: [.., h, w] gives [.., oh, ow]. */
-  maxPool2d(size: PerAxis, options?: MaxPoolOptions): Tensor {
-    return this.maxPool("maxPool2d", 2, size, options);
+  /** The adjoint of conv2d: this [b, c, h, w], weight [c, o / groups, kh, kw], bias [o]; see convTranspose1d. */
+  convTranspose2d(weight: Tensor, bias?: Tensor, options?: ConvolutionTransposeOptions): Tensor {
+    return this.convolveTransposed("convTranspose2d", 2, weight, bias, options);
   }
-  private maxPool(
-    operation: string,
-    rank: number,
-    size: PerAxis,
-    { stride = size, padding = 0, dilation = 1 }: MaxPoolOptions = {},
-  ): Tensor {
-    const kernel = perAxis(operation, "size", size, rank);
-    checkPadding(operation, kernel, perAxis(operation, "padding", padding, rank));
-    const lowest = Number(reduceIdentity("max", this.dtype));
-    const windows = this.padded(rank, padding, lowest).windows(operation, rank, kernel, stride, dilation);
-    return windows.max(kernel.map((_, i) => windows.ndim - 1 - 2 * i));
+  /** The adjoint of conv3d: this [b, c, d, h, w], weight [c, o / groups, kd, kh, kw]; see convTranspose1d. */
+  convTranspose3d(weight: Tensor, bias?: Tensor, options?: ConvolutionTransposeOptions): Tensor {
+    return this.convolveTransposed("convTranspose3d", 3, weight, bias, options);
   }
 
-  /** Mean of each window of the last axis; see avgPool2d. */
-  avgPool1d(size: PerAxis, options?: AveragePoolOptions): Tensor {
-    return this.averagePool("avgPool1d", 1, size, options);
-  }
-  /** Mean of each window [kh, kw] of the last two axes: [.., h, w] gives [.., oh, ow]. */
-  avgPool2d(size: PerAxis, options?: AveragePoolOptions): Tensor {
-    return this.averagePool("avgPool2d", 2, size, options);
-  }
-  private averagePool(
+  /**
+   * Places of the result that lie a stride apart meet the same elements of the kernel: a convolution of stride 1 with
+   * a kernel split into `stride` phases an axis gives a block of the result each, and the blocks lie side by side.
+   */
+  private convolveTransposed(
     operation: string,
     rank: number,
-    size: PerAxis,
-    { stride = size, padding = 0, countIncludePad = true }: AveragePoolOptions = {},
+    weight: Tensor,
+    bias: Tensor | undefined,
+    options: ConvolutionTransposeOptions = {},
   ): Tensor {
-    const kernel = perAxis(operation, "size", size, rank);
-    checkPadding(operation, kernel, perAxis(operation, "padding", padding, rank));
-    const total = (x: Convolution): Tensor => {
-      const windows = x.padded(rank, padding, 0).windows(operation, rank, kernel, stride, 1);
-      return windows.sum(kernel.map((_, i) => windows.ndim - 1 - 2 * i));
-    };
-    const x = this.toFloats();
-    if (countIncludePad) return total(x).div(kernel.reduce((n, k) => n * k, 1));
-    return total(x).div(total(x.onesLike()));
+    if (this.ndim === rank + 1) {
+      const one: Convolution = this.unsqueeze(0);
+      return one.convolveTransposed(operation, rank, weight, bias, options).squeeze(0);
+    }
+    const { outputPadding = 0, groups = 1 } = options;
+    checkConvolution(operation, rank, this.self, weight, groups, { transposed: true });
+    const [channels, inside, ...kernel] = weight.sizes;
+    const outputs = inside * groups;
+    checkBias(operation, bias, outputs);
+    const dtype = contractionType(operation, this.self, weight);
+    const { strides, dilations, padding } = windowNumbers(operation, rank, options);
+    const extra = perAxis(operation, "outputPadding", outputPadding, rank);
+    const lengths = kernel.map((size, i) => {
+      if (extra[i] >= Math.max(strides[i], dilations[i])) {
+        throw new TensorError(
+          `${operation}: outputPadding [${extra}] must be smaller than the stride or the dilation`,
+        );
+      }
+      const span = dilations[i] * (size - 1) + 1;
+      const length = (this.sizeAt(2 + i) - 1) * strides[i] - padding[i][0] - padding[i][1] + span + extra[i];
+      if (length < 1)
+        throw new TensorError(`${operation}: nothing is left of ${this} with padding [${padding}]`);
+      return length;
+    });
+    const plans = kernel.map((size, i) =>
+      planAxis(size, strides[i], dilations[i], padding[i][0], lengths[i]),
+    );
+    // [b, g, 1, c/g, m, 1, j, ..] x [1, g, o/g, c/g, 1, r, j, ..]: [b, g, o/g, m, r, ..]
+    let image: Tensor = this.reshape([
+      this.shape[0],
+      groups,
+      1,
+      channels / groups,
+      ...plans.flatMap((_, i): Dim[] => [this.shape[2 + i], 1, 1]),
+    ]);
+    let filters: Tensor = weight.reshape([groups, channels / groups, inside, ...kernel]).transpose(1, 2);
+    plans.forEach((plan, i) => {
+      image = image.slid(4 + 3 * i, 6 + 3 * i, plan);
+      filters = inPhases(filters, 3 + 2 * i, plan);
+    });
+    const shaped = filters
+      .reshape([1, ...filters.shape.slice(0, 3), ...plans.flatMap(({ taps, phases }) => [1, taps, phases])])
+      .permute([0, 1, 2, 3, ...plans.flatMap((_, i) => [4 + 3 * i, 6 + 3 * i, 5 + 3 * i])]);
+    const axes = [3, ...plans.map((_, i) => 6 + 3 * i)];
+    const total = contract(image, shaped, dtype, axes).flatten(1, 2);
+    return joinPhases(plusBias(total, bias, 1).cast(dtype), 2, plans, lengths);
+  }
+
+  // --- windows as columns ------------------------------------------------------------------------------------------
+
+  /**
+   * The windows of the last axes as columns (PyTorch's F.unfold): [b, c, h, w] gives [b, c kh kw, windows]. The batch
+   * axis may be missing. There are as many spatial axes as `kernel` has sizes; one number means two.
+   */
+  im2col(kernel: PerAxis, options: WindowOptions = {}): Tensor {
+    const rank = typeof kernel === "number" ? 2 : kernel.length;
+    if (this.ndim === rank + 1) return this.unsqueeze(0).im2col(kernel, options).squeeze(0);
+    if (this.ndim !== rank + 2)
+      throw new TensorError(`im2col: needs [b, c, ..] with ${rank} axes behind, got ${this}`);
+    const sizes = perAxis("im2col", "kernel", kernel, rank);
+    const { strides, dilations, padding } = windowNumbers("im2col", rank, options);
+    const windows = this.padded(padding, 0).windows("im2col", sizes, strides, dilations);
+    const [places, counts] = [1, 0].map((k) => sizes.map((_, i) => 2 + 2 * i + k));
+    const columns = windows.permute([0, 1, ...places, ...counts]);
+    return columns.flatten(2 + rank).flatten(1, 1 + rank);
+  }
+
+  /**
+   * Adds up windows given as columns (PyTorch's F.fold), the adjoint of im2col: [b, c kh kw, windows] gives
+   * [b, c, ...outputSize]. The batch axis may be missing.
+   */
+  col2im(outputSize: readonly number[], kernel: PerAxis, options: WindowOptions = {}): Tensor {
+    if (this.ndim === 2) return this.unsqueeze(0).col2im(outputSize, kernel, options).squeeze(0);
+    const rank = outputSize.length;
+    const sizes = perAxis("col2im", "kernel", kernel, rank);
+    const { strides, dilations, padding } = windowNumbers("col2im", rank, options);
+    const counts = sizes.map((size, i) => {
+      const room = outputSize[i] + padding[i][0] + padding[i][1] - dilations[i] * (size - 1) - 1;
+      return Math.floor(room / strides[i]) + 1;
+    });
+    const [elements, windows] = [sizes, counts].map((list) => list.reduce((n, k) => n * k, 1));
+    if (this.ndim !== 3 || this.sizeAt(1) % elements !== 0 || !sameDim(this.shape[2], windows)) {
+      throw new TensorError(
+        `col2im: ${this} should be [b, c * ${elements}, ${windows}] for an output [b, c, ${outputSize.join(", ")}]`,
+      );
+    }
+    const plans = sizes.map((size, i) =>
+      planAxis(size, strides[i], dilations[i], padding[i][0], outputSize[i]),
+    );
+    const channels = this.sizeAt(1) / elements;
+    // [b, c, (j, r).., m..], slid along the j, then [b, c, (m, r, j)..]
+    let columns: Tensor = this.reshape([this.shape[0], channels, ...sizes, ...counts]);
+    plans.forEach((plan, i) => {
+      columns = inPhases(columns, 2 + 2 * i, plan);
+    });
+    plans.forEach((plan, i) => {
+      columns = columns.slid(2 + 2 * rank + i, 2 + 2 * i, plan);
+    });
+    const order = plans.flatMap((_, i) => [2 + 2 * rank + i, 3 + 2 * i, 2 + 2 * i]);
+    const total = columns.permute([0, 1, ...order]).sum(plans.map((_, i) => 4 + 3 * i));
+    return joinPhases(total.cast(this.dtype), 2, plans, outputSize);
   }
 
   // --- windows -----------------------------------------------------------------------------------------------------
 
-  /** The last `rank` axes with `value` before and after. */
-  private padded(rank: number, padding: PerAxis, value: number): Convolution {
-    const around = perAxis("padding", "padding", padding, rank);
-    if (around.every((n) => n === 0)) return this;
-    const lead = new Array<[number, number]>(this.ndim - rank).fill([0, 0]);
-    return this.pad([...lead, ...around.map((n): [number, number] => [n, n])], { value });
+  /** The last axes with `value` before and after. */
+  protected padded(padding: readonly Pair[], value: number): Tensor {
+    if (padding.every(([before, after]) => before === 0 && after === 0)) return this.self;
+    const lead = new Array<Pair>(this.ndim - padding.length).fill([0, 0]);
+    return this.pad([...lead, ...padding], { value });
   }
 
-  /** Each of the last `rank` axes as two: the windows, and the places in a window. */
-  private windows(
+  /** Each of the last axes, one for each size of the kernel, as two: the windows, and the places in a window. */
+  protected windows(
     operation: string,
-    rank: number,
     kernel: readonly number[],
     stride: PerAxis,
     dilation: PerAxis,
   ): Tensor {
+    const rank = kernel.length;
     const steps = perAxis(operation, "stride", stride, rank);
     const gaps = perAxis(operation, "dilation", dilation, rank);
     const lead = this.ndim - rank;
@@ -168,12 +255,71 @@ export abstract class Convolution extends Activation {
     ];
     return result.permute(order);
   }
+
+  /** The axis slid along axis `by`, which has the size 1 or that of the plan's taps; see AxisPlan. */
+  private slid(axis: number, by: number, { taps, factor, start, blocks }: AxisPlan): Tensor {
+    const wide = this.shape.map((d, i) => (i === by ? taps : d));
+    return this.wrap(shear(expand(this.node, wide), axis, by, -factor, start, blocks));
+  }
 }
 
+// ---------------------------------------------------------------------------------------------------------------
+// One axis of a transposed convolution
+
+/**
+ * out[phases m + r] = sum over j < taps of in[m - factor j + start] kernel[phases j + r], m < blocks, where the kernel
+ * has `front` zeros before it, gaps of zeros between its elements, and zeros after it up to whole phases.
+ */
+interface AxisPlan {
+  readonly taps: number;
+  readonly phases: number;
+  readonly factor: number;
+  readonly start: number;
+  readonly blocks: number;
+  readonly front: number;
+  /** Places from element to element of the kernel. */
+  readonly gap: number;
+}
+
+function planAxis(size: number, stride: number, dilation: number, before: number, length: number): AxisPlan {
+  if (stride === 1) {
+    // The input itself slides by the dilation: no zeros are needed.
+    return { taps: size, phases: 1, factor: dilation, start: before, blocks: length, front: 0, gap: 1 };
+  }
+  const start = Math.ceil(before / stride);
+  const front = start * stride - before;
+  const taps = Math.ceil((front + dilation * (size - 1) + 1) / stride);
+  const blocks = Math.ceil(length / stride);
+  return { taps, phases: stride, factor: 1, start, blocks, front, gap: dilation };
+}
+
+/** An axis of a kernel as two: taps and phases. */
+function inPhases(kernel: Tensor, axis: number, { taps, phases, front, gap }: AxisPlan): Tensor {
+  const around = (x: Tensor, at: number, before: number, after: number): Tensor =>
+    x.pad(x.shape.map((_, i): Pair => (i === at ? [before, after] : [0, 0])));
+  let spread = kernel;
+  if (gap > 1) {
+    const apart = around(kernel.unsqueeze(axis + 1), axis + 1, 0, gap - 1).flatten(axis, axis + 1);
+    spread = apart.narrow(axis, 0, apart.sizeAt(axis) - gap + 1);
+  }
+  const whole = around(spread, axis, front, taps * phases - front - spread.sizeAt(axis));
+  return whole.unflatten(axis, [taps, phases]);
+}
+
+/** Pairs of axes [blocks, phases] from `axis` on as one each, cut to the lengths. */
+function joinPhases(x: Tensor, axis: number, plans: readonly AxisPlan[], lengths: readonly number[]): Tensor {
+  const lead = x.shape.slice(0, axis);
+  const joined = x.reshape([...lead, ...plans.map(({ blocks, phases }) => blocks * phases)]);
+  return joined.shrink([...lead.map(() => undefined), ...lengths.map((n): Pair => [0, n])]);
+}
+
+// ---------------------------------------------------------------------------------------------------------------
+// Arguments
+
 /** One positive integer (or 0 for padding) for each of `rank` axes. */
-function perAxis(operation: string, what: string, value: PerAxis, rank: number): readonly number[] {
+export function perAxis(operation: string, what: string, value: PerAxis, rank: number): readonly number[] {
   const list = typeof value === "number" ? new Array<number>(rank).fill(value) : value;
-  const least = what === "padding" ? 0 : 1;
+  const least = what === "outputPadding" ? 0 : 1;
   if (list.length !== rank || list.some((n) => !Number.isInteger(n) || n < least)) {
     throw new TensorError(
       `${operation}: ${what} must be an integer of at least ${least}, or ${rank} of them, got ${value}`,
@@ -182,12 +328,46 @@ function perAxis(operation: string, what: string, value: PerAxis, rank: number):
   return list;
 }
 
-function checkPadding(operation: string, kernel: readonly number[], padding: readonly number[]): void {
-  if (padding.some((n, i) => 2 * n > kernel[i])) {
+/** [before, after] for each of `rank` axes. */
+export function paddingPairs(operation: string, padding: Around, rank: number): readonly Pair[] {
+  const list = typeof padding === "number" ? new Array<number>(rank).fill(padding) : padding;
+  const pairs = list.map((side): Pair => (typeof side === "number" ? [side, side] : side));
+  const fits = pairs.every((pair) => pair.length === 2 && pair.every((n) => Number.isInteger(n) && n >= 0));
+  if (pairs.length !== rank || !fits) {
     throw new TensorError(
-      `${operation}: padding [${padding}] may be at most half of the window [${kernel}]; others see no element`,
+      `${operation}: padding must be an integer of at least 0, or ${rank} of them or of pairs [before, after], got ` +
+        JSON.stringify(padding),
     );
   }
+  return pairs;
+}
+
+function windowNumbers(
+  operation: string,
+  rank: number,
+  { stride = 1, padding = 0, dilation = 1 }: WindowOptions,
+): { strides: readonly number[]; dilations: readonly number[]; padding: readonly Pair[] } {
+  return {
+    strides: perAxis(operation, "stride", stride, rank),
+    dilations: perAxis(operation, "dilation", dilation, rank),
+    padding: paddingPairs(operation, padding, rank),
+  };
+}
+
+function convolutionPadding(
+  operation: string,
+  kernel: readonly number[],
+  { stride = 1, padding = 0, dilation = 1 }: ConvolutionOptions,
+): readonly Pair[] {
+  if (padding === "valid") return kernel.map((): Pair => [0, 0]);
+  if (padding !== "same") return paddingPairs(operation, padding, kernel.length);
+  if (perAxis(operation, "stride", stride, kernel.length).some((n) => n !== 1))
+    throw new TensorError(`${operation}: padding "same" needs stride 1, got ${stride}`);
+  const gaps = perAxis(operation, "dilation", dilation, kernel.length);
+  return kernel.map((size, i): Pair => {
+    const total = gaps[i] * (size - 1);
+    return [Math.floor(total / 2), Math.ceil(total / 2)];
+  });
 }
 
 function checkConvolution(
@@ -195,22 +375,33 @@ function checkConvolution(
   rank: number,
   x: Tensor,
   weight: Tensor,
-  bias: Tensor | undefined,
   groups: number,
+  { transposed }: { transposed: boolean },
 ): void {
   const axes = ["d", "h", "w"].slice(-rank).join(", ");
   if (x.ndim !== rank + 2 || weight.ndim !== rank + 2) {
     throw new TensorError(
-      `${operation}: needs [b, c, ${axes}] and a weight [o, c, ${axes}], got ${x}, ${weight}`,
+      `${operation}: needs [b, c, ${axes}] and a weight [${transposed ? "c, o" : "o, c"}, ${axes}], got ${x}, ${weight}`,
     );
   }
-  const [outputs, inside] = weight.sizes;
-  if (!Number.isInteger(groups) || groups < 1 || outputs % groups !== 0 || x.shape[1] !== inside * groups) {
+  const [first, inside] = weight.sizes;
+  const channels = transposed ? first : mulDim(inside, groups);
+  if (!Number.isInteger(groups) || groups < 1 || first % groups !== 0 || !sameDim(x.shape[1], channels)) {
     throw new TensorError(
-      `${operation}: ${x} in ${groups} groups does not fit ${weight}: it should have ${inside * groups} channels, ` +
-        `and ${outputs} outputs should divide by the groups`,
+      `${operation}: ${x} in ${groups} groups does not fit ${weight}: it should have ${channels} channels, ` +
+        `and ${first} ${transposed ? "channels" : "outputs"} should divide by the groups`,
     );
   }
+}
+
+function checkBias(operation: string, bias: Tensor | undefined, outputs: number): void {
   if (bias !== undefined && (bias.ndim !== 1 || !sameDim(bias.shape[0], outputs)))
     throw new TensorError(`${operation}: the bias should be [${outputs}], got ${bias}`);
+}
+
+/** With a bias laid along `axis`, in the dtype of the sum. */
+function plusBias(total: Tensor, bias: Tensor | undefined, axis: number): Tensor {
+  if (bias === undefined) return total;
+  const shape = total.shape.map((_, i) => (i === axis ? bias.shape[0] : 1));
+  return total.add(bias.cast(total.dtype).reshape(shape));
 }
