@@ -10,6 +10,7 @@ import type {
   ReshapeNode,
   ShearNode,
   ShrinkNode,
+  StrideStep,
   ViewStep,
 } from "../graph/node.js";
 import { type Dim, mulDim, type Shape, sameDim } from "../graph/node.js";
@@ -167,10 +168,14 @@ export function viewIndex(base: Shape, steps: readonly ViewStep[], index: readon
     if (step.op === "reshape") moved = reshapeIndex(moved, step.shape, before);
     else if (step.op === "permute") moved = permuteIndex(moved, step.order);
     else if (step.op === "shrink") moved = moved.map((x, i) => addIndex(x, toIndex(step.ranges[i][0])));
-    else moved = flipIndex(moved, step.axes, before);
+    else if (step.op === "flip") moved = flipIndex(moved, step.axes, before);
+    else moved = strideIndex(moved, step);
   }
   return moved;
 }
+
+const strideIndex = (index: readonly Index[], { axis, start, step }: StrideStep): Index[] =>
+  index.map((x, i) => (i === axis ? addIndex(mulIndex(x, toIndex(step)), toIndex(start)) : x));
 
 function viewShape(shape: Shape, step: ViewStep): Shape {
   switch (step.op) {
@@ -182,6 +187,8 @@ function viewShape(shape: Shape, step: ViewStep): Shape {
       return step.ranges.map(([start, end]) => toDim(subIndex(toIndex(end), toIndex(start))));
     case "flip":
       return shape;
+    case "stride":
+      return shape.map((size, axis) => (axis === step.axis ? step.count : size));
   }
 }
 

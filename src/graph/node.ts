@@ -184,7 +184,16 @@ export type ViewStep =
   | { readonly op: "reshape"; readonly shape: Shape }
   | { readonly op: "permute"; readonly order: readonly number[] }
   | { readonly op: "shrink"; readonly ranges: readonly (readonly [Dim, Dim])[] }
-  | { readonly op: "flip"; readonly axes: readonly number[] };
+  | { readonly op: "flip"; readonly axes: readonly number[] }
+  | StrideStep;
+/** `count` places of an axis, `step` apart, from `start` on. */
+export interface StrideStep {
+  readonly op: "stride";
+  readonly axis: number;
+  readonly start: number;
+  readonly step: number;
+  readonly count: number;
+}
 /** inputs [base, value]: base after `value` was written through `view`. Its storage may take over base's. */
 export interface AssignNode extends NodeBase {
   readonly op: "assign";
@@ -553,7 +562,35 @@ export function applyView(x: Node, step: ViewStep): Node {
       return shrink(x, step.ranges);
     case "flip":
       return flip(x, step.axes);
+    case "stride":
+      return stride(x, step);
   }
+}
+
+/** Rows of `step` places, of which the first is kept; the last row is filled up. */
+function stride(x: Node, { axis, start, step, count }: StrideStep): Node {
+  checkAxis("stride", axis, x.shape.length);
+  const { shape } = x;
+  const end = start + (count - 1) * step + 1;
+  const along = (pair: [Dim, Dim], others: (size: Dim) => Dim): [Dim, Dim][] =>
+    shape.map((size, i) => (i === axis ? pair : [0, others(size)]));
+  const cut = shrink(
+    x,
+    along([start, end], (size) => size),
+  );
+  const whole = pad(
+    cut,
+    along([0, step - 1], () => 0),
+  );
+  const rows = reshape(whole, [...shape.slice(0, axis), count, step, ...shape.slice(axis + 1)]);
+  const kept = shrink(
+    rows,
+    rows.shape.map((size, i): [Dim, Dim] => [0, i === axis + 1 ? 1 : size]),
+  );
+  return reshape(
+    kept,
+    shape.map((size, i) => (i === axis ? count : size)),
+  );
 }
 
 /**

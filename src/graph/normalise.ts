@@ -148,5 +148,7 @@ function stepKey(step: ViewStep): string {
       return `shrink ${rangesKey(step.ranges)}`;
     case "flip":
       return `flip ${step.axes}`;
+    case "stride":
+      return `stride ${step.axis} ${step.start} ${step.step} ${step.count}`;
   }
 }

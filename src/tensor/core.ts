@@ -66,7 +66,7 @@ export abstract class TensorCore {
   constructor(
     readonly storage: TensorStorage,
     /** How the tensor shows the storage's elements; null if it cannot be written through. */
-    private readonly view: readonly ViewStep[] | null = [],
+    private readonly steps: readonly ViewStep[] | null = [],
   ) {}
 
   // --- what it is --------------------------------------------------------------------------------------------------
@@ -76,12 +76,12 @@ export abstract class TensorCore {
     if (this.disposed) throw new TensorError("this tensor was disposed; its elements are gone");
     const base = this.storage.current;
     if (this.storage.wantsGradient !== undefined) markLeaf(base, this.storage.wantsGradient);
-    if (this.view === null || this.view.length === 0) return base;
+    if (this.steps === null || this.steps.length === 0) return base;
     const captured = isTracked();
     if (this.cached?.version !== this.storage.version || (captured && this.cached.apart)) {
       // Part of a file is a leaf of its own, but for gradients, and for captured steps, which ask again for the whole.
       const apart = base.storage?.unread !== undefined && !captured && !base.differentiable;
-      const node = this.view.reduce(apart ? applyViewUnread : applyView, base);
+      const node = this.steps.reduce(apart ? applyViewUnread : applyView, base);
       if (this.gradientWanted) markLeaf(node, this as unknown as Tensor);
       this.cached = { version: this.storage.version, node, apart };
     }
@@ -172,14 +172,14 @@ export abstract class TensorCore {
    */
   assign(value: Operand): Tensor {
     const given = this.operand(value, "assign");
-    if (this.view === null)
+    if (this.steps === null)
       throw new TensorError(`assign: ${this} repeats elements or skips some, and cannot be written`);
     if (given.dtype !== this.dtype || !sameShape(given.shape, this.shape)) {
       throw new TensorError(
         `assign: ${this} cannot take ${given.dtype}${printShape(given.shape)}; dtype and shape must agree`,
       );
     }
-    this.storage.replace(assign(this.storage.current, given, this.view));
+    this.storage.replace(assign(this.storage.current, given, this.steps));
     computeWithNextRead(this.storage);
     return this as unknown as Tensor;
   }
@@ -230,7 +230,7 @@ export abstract class TensorCore {
     this.gradientWanted = wantedNow;
     this.cached = undefined;
     // All views of the elements lead to the tensor that shows the whole.
-    if (this.view?.length === 0)
+    if (this.steps?.length === 0)
       this.storage.wantsGradient = wantedNow ? (this as unknown as Tensor) : undefined;
     return this as unknown as Tensor;
   }
@@ -244,8 +244,8 @@ export abstract class TensorCore {
 
   /** A tensor that shows the same elements through one more step; writing to it writes to them. */
   protected alias(step: ViewStep): Tensor {
-    if (this.view === null) return this.repeated(applyView(this.node, step));
-    return new (this.constructor as TensorClass)(this.storage, [...this.view, step]);
+    if (this.steps === null) return this.repeated(applyView(this.node, step));
+    return new (this.constructor as TensorClass)(this.storage, [...this.steps, step]);
   }
 
   /** A tensor that repeats elements of this one: it cannot be written to. */
