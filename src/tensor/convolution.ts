@@ -247,7 +247,10 @@ export abstract class Convolution extends Activation {
           `${operation}: a window of ${span} does not fit axis ${lead + i - result.ndim} of padded ${this}`,
         );
       }
-      result = result.unfold(lead + i, size, steps[i], gaps[i]);
+      result =
+        steps[i] > 1 && size > 1 && size !== steps[i] && gaps[i] === 1
+          ? (result as Convolution).stridedWindows(lead + i, size, steps[i])
+          : result.unfold(lead + i, size, steps[i], gaps[i]);
     });
     const order = [
       ...Array.from({ length: lead }, (_, i) => i),
@@ -256,8 +259,32 @@ export abstract class Convolution extends Activation {
     return result.permute(order);
   }
 
+  /**
+   * unfold of windows that overlap, in steps: element k of window i is element k % step of block i + k // step. The
+   * address is the same, and the adjoint of blocks is free of the quotients that an adjoint of steps has.
+   */
+  private stridedWindows(axis: number, size: number, step: number): Tensor {
+    const length = this.sizeAt(axis);
+    const count = Math.floor((length - size) / step) + 1;
+    const taps = Math.ceil(size / step);
+    const blocks = count + taps - 1;
+    const last = this.ndim;
+    const missing = blocks * step - length;
+    const whole: Convolution =
+      missing > 0
+        ? this.pad(this.shape.map((_, i): Pair => (i === axis ? [0, missing] : [0, 0])))
+        : this.narrow(axis, 0, blocks * step);
+    // [.., blocks, phases, .., taps]
+    const split: Convolution = whole.unflatten(axis, [blocks, step]).unsqueeze(last + 1);
+    return split
+      .slid(axis, last + 1, { taps, factor: -1, start: 0, blocks: count })
+      .movedim(axis + 1, last + 1)
+      .flatten(last)
+      .narrow(last, 0, size);
+  }
+
   /** The axis slid along axis `by`, which has the size 1 or that of the plan's taps; see AxisPlan. */
-  private slid(axis: number, by: number, { taps, factor, start, blocks }: AxisPlan): Tensor {
+  private slid(axis: number, by: number, { taps, factor, start, blocks }: Slide): Tensor {
     const wide = this.shape.map((d, i) => (i === by ? taps : d));
     return this.wrap(shear(expand(this.node, wide), axis, by, -factor, start, blocks));
   }
@@ -266,16 +293,20 @@ export abstract class Convolution extends Activation {
 // ---------------------------------------------------------------------------------------------------------------
 // One axis of a transposed convolution
 
+/** out[m, j] = in[m - factor j + start], j < taps, m < blocks. */
+interface Slide {
+  readonly taps: number;
+  readonly factor: number;
+  readonly start: number;
+  readonly blocks: number;
+}
+
 /**
  * out[phases m + r] = sum over j < taps of in[m - factor j + start] kernel[phases j + r], m < blocks, where the kernel
  * has `front` zeros before it, gaps of zeros between its elements, and zeros after it up to whole phases.
  */
-interface AxisPlan {
-  readonly taps: number;
+interface AxisPlan extends Slide {
   readonly phases: number;
-  readonly factor: number;
-  readonly start: number;
-  readonly blocks: number;
   readonly front: number;
   /** Places from element to element of the kernel. */
   readonly gap: number;
@@ -306,10 +337,14 @@ function inPhases(kernel: Tensor, axis: number, { taps, phases, front, gap }: Ax
   return whole.unflatten(axis, [taps, phases]);
 }
 
-/** Pairs of axes [blocks, phases] from `axis` on as one each, cut to the lengths. */
+/**
+ * Pairs of axes [blocks, phases] from `axis` on as one each, cut to the lengths. Stored before: what is computed from
+ * the result asks for quotients of its places, which must not get into the sums.
+ */
 function joinPhases(x: Tensor, axis: number, plans: readonly AxisPlan[], lengths: readonly number[]): Tensor {
   const lead = x.shape.slice(0, axis);
-  const joined = x.reshape([...lead, ...plans.map(({ blocks, phases }) => blocks * phases)]);
+  const stored = plans.some(({ phases }) => phases > 1) ? x.contiguous() : x;
+  const joined = stored.reshape([...lead, ...plans.map(({ blocks, phases }) => blocks * phases)]);
   return joined.shrink([...lead.map(() => undefined), ...lengths.map((n): Pair => [0, n])]);
 }
 
