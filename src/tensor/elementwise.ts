@@ -18,11 +18,16 @@ import type { Tensor } from "./tensor.js";
 
 const describe = (x: TensorCore): string => x.toString();
 
+export interface DivisionOptions {
+  /** How the quotient is rounded; not at all if left out. */
+  readonly roundingMode?: "floor" | "trunc";
+}
+
 export abstract class Elementwise extends TensorCore {
   // --- how operands meet -------------------------------------------------------------------------------------------
 
   /** Both operands in one dtype and shape. */
-  private meet(other: Operand, operation: string, force?: (dtype: DType) => DType): [Node, Node] {
+  protected meet(other: Operand, operation: string, force?: (dtype: DType) => DType): [Node, Node] {
     const x = this.node;
     if (!(other instanceof TensorCore)) {
       let dtype = promoteScalar(x.dtype, other);
@@ -131,9 +136,24 @@ export abstract class Elementwise extends TensorCore {
   mul(other: Operand): Tensor {
     return this.binary("mul", other);
   }
-  /** this / other, in floats. */
-  div(other: Operand): Tensor {
+  /**
+   * this / other, in floats; with a rounding mode the quotient rounded to an integer, in the dtype where the operands
+   * meet: "floor" as idiv, "trunc" towards zero.
+   */
+  div(other: Operand, { roundingMode }: DivisionOptions = {}): Tensor {
+    if (roundingMode === "floor") return this.idiv(other);
+    if (roundingMode === "trunc") return this.truncatedQuotient(other);
     return this.binary("div", other, toFloat);
+  }
+  private truncatedQuotient(other: Operand): Tensor {
+    const [x, y] = this.meet(other, "div", notBool("div")).map((node) => this.wrap(node));
+    if (isFloat(x.dtype)) return x.div(y).trunc();
+    // Floors of negative quotients that are not whole are one too low.
+    const low = x
+      .mod(y)
+      .ne(0)
+      .logicalAnd(x.lt(0).ne(y.lt(0)));
+    return x.idiv(y).add(low.cast(x.dtype));
   }
   /** other / this, in floats. */
   rdiv(other: Operand): Tensor {
@@ -185,9 +205,15 @@ export abstract class Elementwise extends TensorCore {
   minimum(other: Operand): Tensor {
     return this.binary("min", other);
   }
-  /** this + weight * (end - this). */
+  /** this + weight * (end - this), counted from the end for weights from 1/2 on: exact at 0 and 1. */
   lerp(end: Tensor, weight: Operand): Tensor {
-    return this.add(end.sub(this.self).mul(weight));
+    const way = end.sub(this.self);
+    const [near, far] = [
+      () => this.add(way.mul(weight)),
+      () => end.sub(way.mul(weight instanceof TensorCore ? (weight as Tensor).rsub(1) : 1 - Number(weight))),
+    ];
+    if (weight instanceof TensorCore) return (weight as Tensor).abs().lt(0.5).where(near(), far());
+    return Math.abs(Number(weight)) < 0.5 ? near() : far();
   }
   /** this + value * (x * y). */
   addcmul(x: Tensor, y: Operand, { value = 1 }: { value?: number } = {}): Tensor {
@@ -260,7 +286,9 @@ export abstract class Elementwise extends TensorCore {
     const x = this.toFloats();
     const y = x.add(1);
     const lost = x.sub(y.sub(1)).div(y);
-    return y.log().add(x.abs().lt(0.5).where(lost, 0).detach());
+    const corrected = y.log().add(x.abs().lt(0.5).where(lost, 0).detach());
+    // The smallest are themselves, -0 too.
+    return y.eq(1).where(x, corrected);
   }
   sin(): Tensor {
     return this.float("sin");
@@ -456,7 +484,8 @@ function wrapped(value: Scalar, dtype: DType): Scalar {
 const truth = (value: Operand): Operand =>
   value instanceof TensorCore ? (value as Tensor).bool() : Boolean(value);
 
-const toFloat = (dtype: DType): DType => (isFloat(dtype) ? dtype : DEFAULT_FLOAT);
+/** The float dtype for a dtype: its own, or the default. */
+export const toFloat = (dtype: DType): DType => (isFloat(dtype) ? dtype : DEFAULT_FLOAT);
 
 const notBool =
   (operation: string) =>

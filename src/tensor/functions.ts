@@ -1,5 +1,421 @@
 // Functions of one or two numbers beyond arithmetic: inverse trigonometric and hyperbolic functions, special functions.
+// Each is computed in float32 or float64 and carries its derivative in closed form; integers become floats first.
 
-import { Elementwise } from "./elementwise.js";
+import { largestFloat } from "../scalar/convert.js";
+import { isFloat } from "../scalar/dtype.js";
+import * as bessel from "./bessel-functions.js";
+import { type Operand, TensorCore, TensorError } from "./core.js";
+import { Elementwise, toFloat } from "./elementwise.js";
+import * as error from "./error-functions.js";
+import { neighbourTowards, scaledByPower, signBitOf, splitExponent, withSignOf } from "./float-bits.js";
+import * as gamma from "./gamma-functions.js";
+import { polynomial, smooth } from "./smooth.js";
+import type { Tensor } from "./tensor.js";
+import * as trigonometric from "./trigonometric.js";
 
-export abstract class Functions extends Elementwise {}
+const ROOT_PI = Math.sqrt(Math.PI);
+
+export interface CloseOptions {
+  /** Relative to `other`; default 1e-5. */
+  readonly rtol?: number;
+  /** Default 1e-8. */
+  readonly atol?: number;
+  /** Whether NaN is close to NaN. */
+  readonly equalNan?: boolean;
+}
+
+export abstract class Functions extends Elementwise {
+  /** Both in one float dtype and shape. */
+  private floats(other: Operand, operation: string): [Tensor, Tensor] {
+    return this.meet(other, operation, toFloat).map((node) => this.wrap(node)) as [Tensor, Tensor];
+  }
+
+  // --- inverse trigonometric and hyperbolic functions ----------------------------------------------------------------
+
+  /** The angle in [-pi/2, pi/2] with this sine; NaN beyond 1. */
+  asin(): Tensor {
+    return smooth([this.toFloats()], trigonometric.asin, (_, x) => x.square().rsub(1).rsqrt());
+  }
+  arcsin(): Tensor {
+    return this.asin();
+  }
+  /** The angle in [0, pi] with this cosine; NaN beyond 1. */
+  acos(): Tensor {
+    return smooth([this.toFloats()], trigonometric.acos, (_, x) => x.square().rsub(1).rsqrt().neg());
+  }
+  arccos(): Tensor {
+    return this.acos();
+  }
+  /** The angle in [-pi/2, pi/2] with this tangent. */
+  atan(): Tensor {
+    return smooth([this.toFloats()], trigonometric.atan, (_, x) => x.square().add(1).reciprocal());
+  }
+  arctan(): Tensor {
+    return this.atan();
+  }
+  /** The angle in [-pi, pi] of the point with ordinate this and abscissa x; signs of zeros as in C. */
+  atan2(x: Operand): Tensor {
+    const squares = (a: Tensor, b: Tensor): Tensor => a.square().add(b.square());
+    return smooth(
+      this.floats(x, "atan2"),
+      trigonometric.atan2,
+      (_, b, a) => a.div(squares(a, b)),
+      (_, b, a) => b.neg().div(squares(a, b)),
+    );
+  }
+  arctan2(x: Operand): Tensor {
+    return this.atan2(x);
+  }
+  asinh(): Tensor {
+    return smooth([this.toFloats()], trigonometric.asinh, (_, x) => x.square().add(1).rsqrt());
+  }
+  /** NaN below 1. */
+  acosh(): Tensor {
+    // Not of x^2 - 1, which near 1 has few digits.
+    return smooth([this.toFloats()], trigonometric.acosh, (_, x) => x.sub(1).mul(x.add(1)).rsqrt());
+  }
+  /** NaN beyond 1, infinite at it. */
+  atanh(): Tensor {
+    return smooth([this.toFloats()], trigonometric.atanh, (_, x) => x.square().rsub(1).reciprocal());
+  }
+  deg2rad(): Tensor {
+    return this.toFloats().mul(Math.PI / 180);
+  }
+  rad2deg(): Tensor {
+    return this.toFloats().mul(180 / Math.PI);
+  }
+  /** sin(pi x) / (pi x), 1 at 0. */
+  sinc(): Tensor {
+    const slope = (y: Tensor, x: Tensor): Tensor => {
+      // Near 0 its own series: cos(pi x) and sinc(x) cancel.
+      const near = x.abs().lt(0.4);
+      const inside = near.where(x, 0);
+      const series = polynomial(inside.square(), SINC_SLOPE.slice(0, x.dtype === "float64" ? 12 : 6));
+      const outside = near.where(1, x);
+      return near.where(series.mul(inside), outside.mul(Math.PI).cos().sub(y).div(outside));
+    };
+    const value = (x: Tensor): Tensor =>
+      x.eq(0).where(1, gamma.sinPi(x).div(x.eq(0).where(1, x).mul(Math.PI)));
+    return smooth([this.toFloats()], value, slope);
+  }
+  /** sqrt(this^2 + other^2), where the squares overflow too. */
+  hypot(other: Operand): Tensor {
+    const value = (x: Tensor, y: Tensor): Tensor => {
+      const [a, b] = [x.abs(), y.abs()];
+      const larger = a.maximum(b);
+      const length = larger.mul(a.minimum(b).div(larger).square().add(1).sqrt());
+      const infinite = a.eq(Number.POSITIVE_INFINITY).logicalOr(b.eq(Number.POSITIVE_INFINITY));
+      return infinite.where(Number.POSITIVE_INFINITY, larger.eq(0).where(larger, length));
+    };
+    const share = (length: Tensor, x: Tensor): Tensor => length.eq(0).where(0, x.div(length));
+    return smooth(this.floats(other, "hypot"), value, share, (length, _, y) => share(length, y));
+  }
+  /** Cube root, of negative numbers too. */
+  cbrt(): Tensor {
+    const value = (x: Tensor): Tensor => {
+      const size = x.abs();
+      const root = size.log2().div(3).exp2();
+      // One step of Newton's method mends what the logarithm lost.
+      const mended = root.sub(root.sub(size.div(root).div(root)).div(3));
+      const special = size.eq(0).logicalOr(size.isfinite().logicalNot());
+      return withSignOf(special.where(size, mended), x);
+    };
+    return smooth([this.toFloats()], value, (y) => y.square().mul(3).reciprocal());
+  }
+
+  // --- exponentials and logarithms -----------------------------------------------------------------------------------
+
+  /** log(exp(this) + exp(other)), safe from overflow. */
+  logaddexp(other: Operand): Tensor {
+    const value = (x: Tensor, y: Tensor): Tensor =>
+      x.eq(y).where(x.add(Math.LN2), x.maximum(y).add(x.sub(y).abs().neg().exp().log1p()));
+    return smooth(
+      this.floats(other, "logaddexp"),
+      value,
+      (_, x, y) => x.sub(y).sigmoid(),
+      (_, x, y) => y.sub(x).sigmoid(),
+    );
+  }
+  /** log2(2^this + 2^other), safe from overflow. */
+  logaddexp2(other: Operand): Tensor {
+    const value = (x: Tensor, y: Tensor): Tensor =>
+      x.eq(y).where(x.add(1), x.maximum(y).add(x.sub(y).abs().neg().exp2().log1p().mul(Math.LOG2E)));
+    return smooth(
+      this.floats(other, "logaddexp2"),
+      value,
+      (_, x, y) => x.sub(y).mul(Math.LN2).sigmoid(),
+      (_, x, y) => y.sub(x).mul(Math.LN2).sigmoid(),
+    );
+  }
+  /** this * log(other); 0 where this is 0, unless other is NaN. */
+  xlogy(other: Operand): Tensor {
+    const [x, y] = this.floats(other, "xlogy");
+    const none = x.eq(0).logicalAnd(y.isnan().logicalNot());
+    return none.where(0, x.mul(none.where(1, y).log()));
+  }
+  /** this * log(1 + other); 0 where this is 0, unless other is NaN. */
+  xlog1py(other: Operand): Tensor {
+    const [x, y] = this.floats(other, "xlog1py");
+    const none = x.eq(0).logicalAnd(y.isnan().logicalNot());
+    return none.where(0, x.mul(none.where(0, y).log1p()));
+  }
+  /** -this * log(this): 0 at 0, -infinity below. */
+  entr(): Tensor {
+    const value = (x: Tensor): Tensor => {
+      const positive = x.gt(0);
+      const inside = positive.where(x, 1);
+      return positive.where(
+        inside.neg().mul(inside.log()),
+        x.isnan().where(x, x.lt(0).where(Number.NEGATIVE_INFINITY, 0)),
+      );
+    };
+    return smooth([this.toFloats()], value, (_, x) => x.log().add(1).neg());
+  }
+  /** log(this / (1 - this)); with eps this is limited to [eps, 1 - eps] first. */
+  logit(eps?: number): Tensor {
+    const x = eps === undefined ? this.toFloats() : this.toFloats().clamp(eps, 1 - eps);
+    return smooth(
+      [x],
+      (p) => p.div(p.rsub(1)).log(),
+      (_, p) => p.mul(p.rsub(1)).reciprocal(),
+    );
+  }
+  /** As sigmoid. */
+  expit(): Tensor {
+    return this.self.sigmoid();
+  }
+
+  // --- special functions ---------------------------------------------------------------------------------------------
+
+  /** 1 - erf(this), with all digits where that is small. */
+  erfc(): Tensor {
+    return smooth([this.toFloats()], error.erfc, (_, x) =>
+      x
+        .square()
+        .neg()
+        .exp()
+        .mul(-2 / ROOT_PI),
+    );
+  }
+  /** exp(this^2) erfc(this), where neither has digits of its own. */
+  erfcx(): Tensor {
+    return smooth([this.toFloats()], error.erfcx, error.erfcxSlope);
+  }
+  /** The number whose erf this is; infinite at -1 and 1, NaN beyond. */
+  erfinv(): Tensor {
+    return smooth([this.toFloats()], error.erfinv, (y) =>
+      y
+        .square()
+        .exp()
+        .mul(ROOT_PI / 2),
+    );
+  }
+  /** The standard normal distribution's function. */
+  ndtr(): Tensor {
+    return smooth([this.toFloats()], error.ndtr, (_, x) =>
+      x
+        .square()
+        .mul(-0.5)
+        .exp()
+        .mul(Math.SQRT1_2 / ROOT_PI),
+    );
+  }
+  /** The logarithm of ndtr, where that itself underflows too. */
+  logNdtr(): Tensor {
+    return smooth([this.toFloats()], error.logNdtr, (_, x) =>
+      x
+        .mul(-Math.SQRT1_2)
+        .erfcx()
+        .reciprocal()
+        .mul(Math.SQRT2 / ROOT_PI),
+    );
+  }
+  /** The inverse of ndtr; infinite at 0 and 1, NaN beyond. */
+  ndtri(): Tensor {
+    return smooth([this.toFloats()], error.ndtri, (y) =>
+      y
+        .square()
+        .mul(0.5)
+        .exp()
+        .mul(Math.SQRT2 * ROOT_PI),
+    );
+  }
+  /** The logarithm of the gamma function's size; infinite at 0 and negative integers. */
+  lgamma(): Tensor {
+    return smooth([this.toFloats()], gamma.lgamma, (_, x) => x.digamma());
+  }
+  /** The derivative of lgamma. At 0 an infinity of the other sign, at negative integers NaN. */
+  digamma(): Tensor {
+    return smooth([this.toFloats()], gamma.digamma, (_, x) => x.polygamma(1));
+  }
+  /** The derivative of digamma of order n; infinite at 0 and negative integers. */
+  polygamma(n: number): Tensor {
+    if (!Number.isInteger(n) || n < 0)
+      throw new TensorError(`polygamma: the order must be a whole number from 0 on, got ${n}`);
+    if (n === 0) return this.digamma();
+    return smooth(
+      [this.toFloats()],
+      (x) => gamma.polygamma(n, x),
+      (_, x) => x.polygamma(n + 1),
+    );
+  }
+  /** The logarithm of the multivariate gamma function of dimension p. */
+  multigammaln(p: number): Tensor {
+    if (!Number.isInteger(p) || p < 1)
+      throw new TensorError(`multigammaln: the dimension must be a whole number from 1 on, got ${p}`);
+    const x = this.toFloats();
+    const terms = Array.from({ length: p }, (_, i) => x.sub(i / 2).lgamma());
+    return terms.reduce((sum, term) => sum.add(term)).add((p * (p - 1) * Math.log(Math.PI)) / 4);
+  }
+  /** The logarithm of the beta function: lgamma(a) + lgamma(b) - lgamma(a + b). */
+  betaln(other: Operand): Tensor {
+    const [a, b] = this.floats(other, "betaln");
+    return smooth(
+      [a, b],
+      gamma.betaln,
+      (_, x, y) => x.digamma().sub(x.add(y).digamma()),
+      (_, x, y) => y.digamma().sub(x.add(y).digamma()),
+    );
+  }
+  /** Hurwitz's zeta function of this and q: the sum of (q + k)^-this over k >= 0. NaN below 1, and where q is below 0. */
+  zeta(q: Operand): Tensor {
+    const [s, y] = this.floats(q, "zeta");
+    return smooth(
+      [s.detach(), y],
+      gamma.zeta,
+      (value) => value.mul(0),
+      (_, x, z) => x.add(1).zeta(z).mul(x.neg()),
+    );
+  }
+  /** Modified Bessel function of the first kind, order 0. */
+  i0(): Tensor {
+    return smooth([this.toFloats()], bessel.i0, (_, x) => x.i1());
+  }
+  /** exp(-|this|) i0(this) */
+  i0e(): Tensor {
+    return smooth([this.toFloats()], bessel.i0e, (y, x) => x.i1e().sub(x.sign().mul(y)));
+  }
+  /** Modified Bessel function of the first kind, order 1. */
+  i1(): Tensor {
+    // i0(x) - i1(x) / x, which is 1/2 at 0.
+    return smooth([this.toFloats()], bessel.i1, (y, x) => {
+      const none = x.eq(0);
+      return none.where(0.5, x.i0().sub(y.div(none.where(1, x))));
+    });
+  }
+  /** exp(-|this|) i1(this) */
+  i1e(): Tensor {
+    return smooth([this.toFloats()], bessel.i1e, (y, x) => {
+      const none = x.eq(0);
+      return none.where(0.5, x.i0e().sub(y.mul(x.sign().add(none.where(1, x).reciprocal()))));
+    });
+  }
+
+  // --- signs, exponents and neighbours of floats ---------------------------------------------------------------------
+
+  /** This with the sign of another number; signs of zeros and NaN count. */
+  copysign(other: Operand): Tensor {
+    const [x, y] = this.floats(other, "copysign");
+    return smooth(
+      [x, y],
+      withSignOf,
+      (value, size) => size.eq(0).where(0, value.eq(size).where(1, -1)).cast(size.dtype),
+      (value) => value.mul(0),
+    );
+  }
+  /** True where the sign bit is set: -0 too. */
+  signbit(): Tensor {
+    return isFloat(this.dtype) ? signBitOf(this.self) : this.lt(0);
+  }
+  /** As sign. */
+  sgn(): Tensor {
+    return this.sign();
+  }
+  /** The next float towards another number. */
+  nextafter(other: Operand): Tensor {
+    const [x, y] = this.floats(other, "nextafter");
+    return neighbourTowards(x, y);
+  }
+  /** fraction * 2^exponent with 1/2 <= |fraction| < 1; exponents are int32. */
+  frexp(): { readonly mantissa: Tensor; readonly exponent: Tensor } {
+    const { fraction, exponent } = splitExponent(this.toFloats());
+    return { mantissa: fraction, exponent };
+  }
+  /** this * 2^exponent; rounded once if the exponents are integers. */
+  ldexp(exponent: Operand): Tensor {
+    const x = this.toFloats();
+    if (exponent instanceof TensorCore) {
+      const n = exponent as Tensor;
+      return isFloat(n.dtype) ? x.mul(n.exp2()) : scaledByPower(x, n.clamp(-20000, 20000).cast("int32"));
+    }
+    if (!Number.isInteger(Number(exponent))) return x.mul(2 ** Number(exponent));
+    return scaledByPower(
+      x,
+      x
+        .zerosLike()
+        .cast("int32")
+        .add(Math.max(-20000, Math.min(20000, Number(exponent)))),
+    );
+  }
+
+  // --- numbers that are none -----------------------------------------------------------------------------------------
+
+  /** NaN and infinities replaced: by 0, and by the largest and smallest numbers of the dtype. */
+  nanToNum({ nan = 0, posinf, neginf }: { nan?: number; posinf?: number; neginf?: number } = {}): Tensor {
+    if (!isFloat(this.dtype)) return this.self;
+    const most = largestFloat(this.dtype);
+    const finite = this.eq(Number.POSITIVE_INFINITY).where(
+      posinf ?? most,
+      this.eq(Number.NEGATIVE_INFINITY).where(neginf ?? -most, this.self),
+    );
+    return this.isnan().where(nan, finite);
+  }
+  isposinf(): Tensor {
+    return this.isinf().logicalAnd(this.gt(0));
+  }
+  isneginf(): Tensor {
+    return this.isinf().logicalAnd(this.lt(0));
+  }
+  /** The larger of two; of a number and NaN the number. */
+  fmax(other: Operand): Tensor {
+    const [x, y] = this.meet(other, "fmax").map((node) => this.wrap(node));
+    return x.ge(y).logicalOr(y.isnan()).where(x, y);
+  }
+  /** The smaller of two; of a number and NaN the number. */
+  fmin(other: Operand): Tensor {
+    const [x, y] = this.meet(other, "fmin").map((node) => this.wrap(node));
+    return x.le(y).logicalOr(y.isnan()).where(x, y);
+  }
+  /** 0 below 0, 1 above, `values` at 0; NaN stays. */
+  heaviside(values: Operand): Tensor {
+    const [x, y] = this.meet(values, "heaviside").map((node) => this.wrap(node).detach());
+    return x.eq(0).where(y, x.isnan().where(x, x.gt(0).cast(x.dtype)));
+  }
+
+  // --- comparison of tensors -----------------------------------------------------------------------------------------
+
+  /** True where |this - other| <= atol + rtol |other|, or both are equal. */
+  isclose(other: Operand, { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {}): Tensor {
+    const [x, y] = this.meet(other, "isclose").map((node) => this.wrap(node));
+    const apart = x.toFloats().sub(y.toFloats()).abs();
+    const near = apart.le(y.toFloats().abs().mul(rtol).add(atol)).logicalAnd(apart.isfinite());
+    const close = x.eq(y).logicalOr(near);
+    return equalNan ? close.logicalOr(x.isnan().logicalAnd(y.isnan())) : close;
+  }
+  /** A bool tensor of one element: whether all are close. */
+  allclose(other: Operand, options: CloseOptions = {}): Tensor {
+    return this.isclose(other, options).all();
+  }
+  /** Whether another tensor has the same shape and equal elements. */
+  async equal(other: Tensor): Promise<boolean> {
+    const same = this.ndim === other.ndim && this.sizes.every((d, i) => d === other.sizes[i]);
+    return same && (await this.eq(other).all().item()) === true;
+  }
+}
+
+/** d/dx sinc(x) = sum of (-1)^k 2k pi^2k x^(2k-1) / (2k+1)! over k >= 1. */
+const SINC_SLOPE = Array.from({ length: 12 }, (_, i) => {
+  let term = 2 * i + 2;
+  for (let n = 1; n <= 2 * i + 3; n++) term /= n;
+  return (i % 2 === 0 ? -term : term) * Math.PI ** (2 * i + 2);
+});
