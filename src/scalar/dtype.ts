@@ -58,6 +58,14 @@ export const isUnsigned = (dtype: DType): boolean => FACTS[dtype].kind === "unsi
 /** 64-bit integers, whose values are bigint in JavaScript. */
 export const isBigInteger = (dtype: DType): boolean => dtype === "int64" || dtype === "uint64";
 
+/** From 1 to the next larger number of a float dtype. */
+export function epsilonOf(dtype: DType): number {
+  if (dtype === "bfloat16") return 2 ** -7;
+  if (dtype === "float8e4m3") return 2 ** -3;
+  if (dtype === "float8e5m2") return 2 ** -2;
+  return { 2: 2 ** -10, 4: 2 ** -23, 8: 2 ** -52 }[bytesOf(dtype) as 2 | 4 | 8];
+}
+
 /** Smallest and largest value of an integer dtype, as bigint. */
 export function integerLimits(dtype: DType): { readonly min: bigint; readonly max: bigint } {
   const bits = BigInt(bytesOf(dtype) * 8);
