@@ -567,20 +567,20 @@ export function applyView(x: Node, step: ViewStep): Node {
   }
 }
 
-/** Rows of `step` places, of which the first is kept; the last row is filled up. */
+/** Rows of `step` places, of which the first is kept; the last row is filled up if it lies beyond the end. */
 function stride(x: Node, { axis, start, step, count }: StrideStep): Node {
   checkAxis("stride", axis, x.shape.length);
   const { shape } = x;
-  const end = start + (count - 1) * step + 1;
-  const along = (pair: [Dim, Dim], others: (size: Dim) => Dim): [Dim, Dim][] =>
-    shape.map((size, i) => (i === axis ? pair : [0, others(size)]));
+  const beyond = start + count * step;
+  const size = shape[axis];
+  const end = typeof size === "number" ? Math.min(size, beyond) : beyond;
   const cut = shrink(
     x,
-    along([start, end], (size) => size),
+    shape.map((d, i): [Dim, Dim] => (i === axis ? [start, end] : [0, d])),
   );
   const whole = pad(
     cut,
-    along([0, step - 1], () => 0),
+    shape.map((_, i): [Dim, Dim] => [0, i === axis ? beyond - end : 0]),
   );
   const rows = reshape(whole, [...shape.slice(0, axis), count, step, ...shape.slice(axis + 1)]);
   const kept = shrink(

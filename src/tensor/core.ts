@@ -173,7 +173,7 @@ export abstract class TensorCore {
   assign(value: Operand): Tensor {
     const given = this.operand(value, "assign");
     if (this.steps === null)
-      throw new TensorError(`assign: ${this} repeats elements or skips some, and cannot be written`);
+      throw new TensorError(`assign: ${this} repeats elements, and cannot be written`);
     if (given.dtype !== this.dtype || !sameShape(given.shape, this.shape)) {
       throw new TensorError(
         `assign: ${this} cannot take ${given.dtype}${printShape(given.shape)}; dtype and shape must agree`,

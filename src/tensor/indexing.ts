@@ -1,43 +1,34 @@
-// Places: slices, and elements at places that depend on data.
+// Places: slices, elements at places that depend on data, and the places at which elements are not zero.
 
-import { type Dim, gather, iota, pad, type Shape, sameDim, scatterAdd } from "../graph/node.js";
+import { type Dim, gather, iota, type Shape, sameDim } from "../graph/node.js";
 import { isInteger } from "../scalar/dtype.js";
-import { axisOf, TensorError } from "./core.js";
+import { axisOf, broadcastShapes, TensorError } from "./core.js";
 import { Loss } from "./loss.js";
+import { hostTensor, mergeAxes, type Places, placesOf, type SlicePart, selectionOf } from "./places.js";
 import type { Tensor } from "./tensor.js";
 
-/**
- * What to take of an axis: a place (the axis goes), a range [start, stop, step] whose parts may be left out or null,
- * null for all of it, "..." for all of as many axes as are left, "new" for a new axis of size 1. Negative places count
- * from the end; a negative step goes backwards.
- */
-export type SlicePart =
-  | number
-  | readonly [start?: number | null, stop?: number | null, step?: number | null]
-  | null
-  | undefined
-  | "..."
-  | "new";
+export type { Places, SlicePart } from "./places.js";
 
 export abstract class Indexing extends Loss {
   // --- slices ------------------------------------------------------------------------------------------------------
 
   /**
-   * The elements of a slice, axis by axis; axes not named are taken whole. A view: assigning to it writes to the tensor.
+   * The elements that an index expression takes, axis by axis (see SlicePart); axes not named are taken whole. Without
+   * index tensors a view: assigning to it writes to the tensor. Known places out of range are errors, unknown ones
+   * read 0.
    *
    * @example x.slice([[1, 3], null, -1]) // Python's x[1:3, :, -1]
    */
   slice(parts: readonly SlicePart[]): Tensor {
-    const given = completeParts(parts, this.ndim, this.self);
-    let result = this.self;
-    let axis = 0;
-    for (const part of given) {
-      if (part === "new") result = result.unsqueeze(axis++);
-      else if (typeof part === "number") result = takePlace(result, axis, part);
-      else if (part === null || part === undefined || part === "...") axis++;
-      else result = takeRange(result, axis++, part);
+    const selection = selectionOf(this.self, parts, "slice");
+    if (selection.mask !== undefined) {
+      throw new TensorError(
+        "slice: the shape of what a bool tensor takes depends on its elements; await maskedSelect(mask) instead",
+      );
     }
-    return result;
+    if (selection.indices.length === 0) return selection.view;
+    const { merged, at, places, shape } = mergeAxes(selection, "slice");
+    return merged.indexSelect(at, places).reshape(shape);
   }
 
   /** slice with its parts as arguments: x.at(0, [1, 3]). */
@@ -49,55 +40,65 @@ export abstract class Indexing extends Loss {
 
   /**
    * out[.., i, ..] = this[.., index[.., i, ..], ..] along `axis`. The index has as many axes as this, and off the axis
-   * at most its sizes. Negative places count from the end; those out of range give 0.
+   * at most its sizes. Negative places count from the end; unknown ones out of range give 0.
    */
-  gather(axis: number, index: Tensor): Tensor {
+  gather(axis: number, index: Places): Tensor {
     const at = axisOf(axis, this.ndim, "gather");
-    const data = this.upTo("gather", index, at);
-    return this.wrap(gather(data.node, index.node, at));
+    if (this.ndim === 0) {
+      const only = this.placesAt("gather", index, 0);
+      return this.reshape([1]).gather(0, only.ravel()).reshape(only.shape);
+    }
+    const places = this.placesAt("gather", index, at);
+    const data = this.upTo("gather", places, at);
+    return this.wrap(gather(data.node, places.node, at));
   }
 
-  /** gather with the index's other axes broadcast to this tensor's. */
-  takeAlongAxis(index: Tensor, axis: number): Tensor {
+  /** gather, with the axes other than `axis` broadcast to each other; without `axis` along the flattened tensor. */
+  takeAlongAxis(index: Places, axis?: number): Tensor {
+    if (axis === undefined) {
+      const flat = this.ravel();
+      return flat.gather(0, flat.placesAt("takeAlongAxis", index, 0).ravel());
+    }
     const at = axisOf(axis, this.ndim, "takeAlongAxis");
-    return this.gather(at, index.expand(index.shape.map((d, i) => (i === at ? d : this.shape[i]))));
+    const places = this.placesAt("takeAlongAxis", index, at);
+    const others = (shape: Shape, along: Dim): Shape => shape.map((d, i) => (i === at ? along : d));
+    const shape = broadcastShapes(others(this.shape, 1), others(places.shape, 1));
+    if (places.ndim !== this.ndim || shape === undefined)
+      throw new TensorError(`takeAlongAxis: ${places} does not broadcast to ${this} off axis ${at}`);
+    return this.expand(others(shape, this.shape[at])).gather(
+      at,
+      places.expand(others(shape, places.shape[at])),
+    );
   }
 
   /** The places of an axis that a list (integers [n]) names, in its order. */
-  indexSelect(axis: number, index: Tensor): Tensor {
+  indexSelect(axis: number, index: Places): Tensor {
     const at = axisOf(axis, this.ndim, "indexSelect");
-    if (index.ndim !== 1) throw new TensorError(`indexSelect: the index must have one axis, got ${index}`);
-    return this.gather(at, alongAxis(index, at, this.shape));
+    return this.gather(at, this.alongAxis("indexSelect", index, at));
   }
 
   /** Elements of the flattened tensor, in the index's shape. */
-  take(index: Tensor): Tensor {
-    return this.flatten().gather(0, index.flatten()).reshape(index.shape);
+  take(index: Places): Tensor {
+    const flat = this.ravel();
+    const places = flat.placesAt("take", index, 0);
+    return flat.gather(0, places.ravel()).reshape(places.shape);
   }
 
-  /** Rows of a table [rows, width] at these (integer) places: [.., width]. */
-  embedding(table: Tensor): Tensor {
+  /**
+   * Rows of a table [rows, width] at these (integer) places: [.., width]. The row `paddingIdx` gets no gradient.
+   */
+  embedding(table: Tensor, { paddingIdx }: { paddingIdx?: number } = {}): Tensor {
     if (table.ndim !== 2 || !isInteger(this.dtype)) {
       throw new TensorError(`embedding: needs integers and a table [rows, width], got ${this} and ${table}`);
     }
-    return table.indexSelect(0, this.flatten()).reshape([...this.shape, table.shape[1]]);
-  }
-
-  /** This with values added where the index says, duplicates adding up; the adjoint of gather. */
-  scatterAdd(axis: number, index: Tensor, values: Tensor): Tensor {
-    const at = axisOf(axis, this.ndim, "scatterAdd");
-    this.upTo("scatterAdd", index, at);
-    // What the index does not reach gets zeros added.
-    const rest = this.shape.map((d, i): [Dim, Dim] => [0, i === at ? 0 : difference(d, index.shape[i])]);
-    const cut = values.shrink(index.shape.map((d) => [0, d]));
-    const added = pad(cut.cast(this.dtype).node, rest);
-    return this.wrap(scatterAdd(this.node, pad(index.node, rest), added, at));
-  }
-
-  /** This with slices of values added at the places of an axis that a list [n] names. */
-  indexAdd(axis: number, index: Tensor, values: Tensor): Tensor {
-    const at = axisOf(axis, this.ndim, "indexAdd");
-    return this.scatterAdd(at, alongAxis(index, at, this.shape), values);
+    let rows = table;
+    if (paddingIdx !== undefined) {
+      const [count] = table.sizes;
+      const padding = axisOf(paddingIdx, count, "embedding");
+      const isPadding = this.wrap(iota([count, 1], 0)).eq(padding);
+      rows = isPadding.where(table.detach(), table);
+    }
+    return rows.indexSelect(0, this.ravel()).reshape([...this.shape, table.shape[1]]);
   }
 
   /** Along a new last axis: 1 (int32) at the place this (integer) names, 0 elsewhere. */
@@ -107,10 +108,66 @@ export abstract class Indexing extends Loss {
     return places.eq(this.cast("int32").unsqueeze(-1)).cast("int32");
   }
 
+  // --- places of what is not zero ----------------------------------------------------------------------------------
+
+  /** How many elements along axes are not zero (NaN is not); int32. */
+  countNonzero(axes?: number | readonly number[]): Tensor {
+    return this.ne(this.dtype === "bool" ? false : 0).sum(axes);
+  }
+
+  /**
+   * The places [n, axes] (int32) of all elements that are not zero, in row-major order; or with `asTuple` a tensor [n]
+   * for each axis. Awaits the elements.
+   */
+  nonzero(options?: { readonly asTuple?: false }): Promise<Tensor>;
+  nonzero(options: { readonly asTuple: true }): Promise<Tensor[]>;
+  async nonzero({ asTuple = false }: { readonly asTuple?: boolean } = {}): Promise<Tensor | Tensor[]> {
+    const { sizes } = this;
+    const flat = await placesNotZero(this.self);
+    const coordinate = (axis: number): number[] => {
+      const stride = sizes.slice(axis + 1).reduce((n, d) => n * d, 1);
+      return flat.map((place) => Math.floor(place / stride) % sizes[axis]);
+    };
+    const columns = sizes.map((_, axis) => coordinate(axis));
+    if (asTuple) return columns.map((column) => hostTensor(this.self, column, [flat.length]));
+    const rows = flat.flatMap((_, i) => columns.map((column) => column[i]));
+    return hostTensor(this.self, rows, [flat.length, sizes.length]);
+  }
+  /** As nonzero: [n, axes]. */
+  argwhere(): Promise<Tensor> {
+    return this.nonzero();
+  }
+  /**
+   * The elements [n] at which the mask (bool) holds, in row-major order; the two broadcast. Awaits the mask only; the
+   * result has a gradient.
+   */
+  async maskedSelect(mask: Tensor): Promise<Tensor> {
+    if (mask.dtype !== "bool") throw new TensorError(`maskedSelect: the mask must be bool, got ${mask}`);
+    const shape = broadcastShapes(this.shape, mask.shape);
+    if (shape === undefined) throw new TensorError(`maskedSelect: ${this} and ${mask} do not broadcast`);
+    const all = this.expand(shape);
+    const places = await placesNotZero(mask.expand(shape));
+    return all.take(hostTensor(this.self, places, [places.length]));
+  }
+
+  // --- what index arguments mean -----------------------------------------------------------------------------------
+
+  /** An index argument for an axis as an integer tensor. */
+  protected placesAt(operation: string, index: Places, axis: number): Tensor {
+    return placesOf(index, this.ndim === 0 ? 1 : this.shape[axis], operation, this.self);
+  }
+
+  /** A list of places [n] of an axis, repeated over the others. */
+  protected alongAxis(operation: string, index: Places, axis: number): Tensor {
+    const list = this.placesAt(operation, index, axis).atleast1d();
+    if (list.ndim !== 1) throw new TensorError(`${operation}: the index must have one axis, got ${list}`);
+    const laid = list.reshape(this.shape.map((_, i) => (i === axis ? list.shape[0] : 1)));
+    return laid.expand(this.shape.map((d, i) => (i === axis ? list.shape[0] : d)));
+  }
+
   /** The part of this that an index for `axis` can reach. */
-  private upTo(operation: string, index: Tensor, axis: number): Tensor {
+  protected upTo(operation: string, index: Tensor, axis: number): Tensor {
     const fits =
-      isInteger(index.dtype) &&
       index.ndim === this.ndim &&
       index.shape.every(
         (d, i) => i === axis || sameDim(d, this.shape[i]) || Number(d) <= Number(this.shape[i]),
@@ -123,125 +180,14 @@ export abstract class Indexing extends Loss {
     }
     return this.shrink(index.shape.map((d, i) => (i === axis ? undefined : [0, d])));
   }
-
-  // --- triangles and diagonals -------------------------------------------------------------------------------------
-
-  /** With zeros above the diagonal `offset` of the last two axes. */
-  tril(offset = 0): Tensor {
-    return this.triangle((row, column) => column.le(row.add(offset)));
-  }
-  /** With zeros below the diagonal `offset` of the last two axes. */
-  triu(offset = 0): Tensor {
-    return this.triangle((row, column) => column.ge(row.add(offset)));
-  }
-  private triangle(keep: (row: Tensor, column: Tensor) => Tensor): Tensor {
-    if (this.ndim < 2) throw new TensorError(`tril, triu: ${this} has no last two axes`);
-    const shape = this.shape.slice(-2);
-    const kept = keep(this.wrap(iota(shape, 0)), this.wrap(iota(shape, 1)));
-    return kept.where(this.self, this.dtype === "bool" ? false : 0);
-  }
-  /** The diagonal `offset` of the last two axes, along a new last one. */
-  diagonal(offset = 0): Tensor {
-    if (this.ndim < 2) throw new TensorError(`diagonal: ${this} has no last two axes`);
-    const [rows, columns] = this.sizes.slice(-2);
-    const [top, left] = [Math.max(0, -offset), Math.max(0, offset)];
-    const count = Math.max(0, Math.min(rows - top, columns - left));
-    const square = this.narrow(-2, Math.min(top, rows), count).narrow(-1, Math.min(left, columns), count);
-    if (count === 0) return square.flatten(-2);
-    // In rows one longer than the square, the diagonal is the first column.
-    const lead = square.shape.slice(0, -2);
-    const around = [...lead.map((): [number, number] => [0, 0]), [0, count] as [number, number]];
-    return square
-      .flatten(-2)
-      .pad(around)
-      .reshape([...lead, count, count + 1])
-      .select(-1, 0);
-  }
-  /** A matrix with this vector on its diagonal; or the diagonal of a matrix. */
-  diag(): Tensor {
-    if (this.ndim === 2) return this.diagonal();
-    if (this.ndim !== 1) throw new TensorError(`diag: needs a vector or a matrix, got ${this}`);
-    const shape = [this.shape[0], this.shape[0]];
-    const on = this.wrap(iota(shape, 0)).eq(this.wrap(iota(shape, 1)));
-    return on.where(this.self, this.dtype === "bool" ? false : 0);
-  }
-  /** Sum of the diagonal. */
-  trace(): Tensor {
-    return this.diagonal().sum(-1);
-  }
 }
 
-// ---------------------------------------------------------------------------------------------------------------
-
-const difference = (a: Dim, b: Dim): number => (sameDim(a, b) ? 0 : Number(a) - Number(b));
-
-/** A list [n] laid along `axis` and repeated over the others. */
-function alongAxis(index: Tensor, axis: number, shape: Shape): Tensor {
-  const laid = index.reshape(shape.map((_, i) => (i === axis ? index.shape[0] : 1)));
-  return laid.expand(shape.map((d, i) => (i === axis ? index.shape[0] : d)));
-}
-
-/** The parts with "..." written out. */
-function completeParts(parts: readonly SlicePart[], rank: number, x: Tensor): SlicePart[] {
-  const named = parts.filter((part) => part !== "new" && part !== "...").length;
-  const dots = parts.filter((part) => part === "...").length;
-  if (named > rank || dots > 1) {
-    throw new TensorError(
-      `slice: ${named} parts${dots > 1 ? ` and ${dots} "..."` : ""} are too many for ${x}`,
-    );
-  }
-  return parts.flatMap((part): SlicePart[] =>
-    part === "..." ? new Array<SlicePart>(rank - named).fill(null) : [part],
-  );
-}
-
-function takePlace(x: Tensor, axis: number, place: number): Tensor {
-  const size = x.shape[axis];
-  const inside = typeof size !== "number" || (place >= -size && place < size);
-  if (!Number.isInteger(place) || !inside)
-    throw new TensorError(`slice: place ${place} is not one of axis ${axis} of ${x}`);
-  return x.select(axis, place);
-}
-
-function takeRange(
-  x: Tensor,
-  axis: number,
-  part: Exclude<SlicePart, number | string | null | undefined>,
-): Tensor {
-  const [start, stop, step] = part;
-  const by = step ?? 1;
-  if (![start ?? 0, stop ?? 0, by].every(Number.isInteger) || by === 0)
-    throw new TensorError(
-      `slice: the range [${part}] of axis ${axis} of ${x} must be integers, the step not 0`,
-    );
-  const size = x.sizeAt(axis);
-  if (by < 0) {
-    // Backwards from `start`: forwards in the flipped axis, where place i is size - 1 - i.
-    const mirror = (place: number): number => size - 1 - (place < 0 ? Math.max(place + size, -1) : place);
-    const from = start === undefined || start === null ? 0 : Math.max(0, mirror(start));
-    const to = stop === undefined || stop === null ? size : mirror(stop);
-    return takeRange(x.flip(axis), axis, [Math.min(from, size), Math.max(0, Math.min(to, size)), -by]);
-  }
-  const place = (n: number): number => Math.min(size, Math.max(0, n < 0 ? n + size : n));
-  const from = place(start ?? 0);
-  const count = Math.max(0, Math.ceil((place(stop ?? size) - from) / by));
-  return by === 1 || count < 2
-    ? x.narrow(axis, from, Math.min(count, size))
-    : everyOther(x, axis, from, by, count);
-}
-
-/** `count` places of an axis, `step` apart, from `start` on. A view where rows of `step` places around them fit. */
-function everyOther(x: Tensor, axis: number, start: number, step: number, count: number): Tensor {
-  const size = x.sizeAt(axis);
-  const first = Math.min(start, size - count * step);
-  const offset = start - first;
-  if (first < 0 || offset >= step) {
-    const taken = x.narrow(axis, start, size - start).strided(axis, step, count);
-    // Not to be written: it is no view of x.
-    return taken.expand(taken.shape);
-  }
-  return x
-    .narrow(axis, first, count * step)
-    .unflatten(axis, [count, step])
-    .select(axis + 1, offset);
+/** The numbers of the elements that are not zero. */
+async function placesNotZero(x: Tensor): Promise<number[]> {
+  const holds = await x.ne(x.dtype === "bool" ? false : 0).data();
+  const places: number[] = [];
+  holds.forEach((value: number | bigint, place: number) => {
+    if (value) places.push(place);
+  });
+  return places;
 }

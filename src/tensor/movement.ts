@@ -3,6 +3,7 @@
 
 import {
   addDim,
+  castNode,
   concat,
   type Dim,
   detach,
@@ -15,14 +16,12 @@ import {
   reshape,
   type Shape,
   sameDim,
-  shear,
   sizeOf,
   subDim,
 } from "../graph/node.js";
 import { exactDiv, toIndex } from "../kernel/index.js";
 import { promote } from "../graph/promote.js";
-import { castNode } from "../graph/node.js";
-import { axisOf, broadcastNode, broadcastShapes, scalarNode, TensorError } from "./core.js";
+import { axisOf, broadcastNode, broadcastShapes, TensorError } from "./core.js";
 import { Functions } from "./functions.js";
 import type { Tensor } from "./tensor.js";
 
@@ -40,9 +39,21 @@ export abstract class Movement extends Functions {
     }
     return this.alias({ op: "reshape", shape: target });
   }
-  /** As reshape, under PyTorch's other name. */
+  /** As reshape. */
+  view(shape: Shape): Tensor {
+    return this.reshape(shape);
+  }
+  /** The same elements in the shape of another tensor. A view. */
   viewAs(other: Tensor): Tensor {
     return this.reshape(other.shape);
+  }
+  /** As viewAs. */
+  reshapeAs(other: Tensor): Tensor {
+    return this.reshape(other.shape);
+  }
+  /** All elements along one axis. A view. */
+  ravel(): Tensor {
+    return this.reshape([sizeOf(this.shape)]);
   }
   /** Axes `start` to `end` (inclusive) as one. */
   flatten(start = 0, end = -1): Tensor {
@@ -62,13 +73,10 @@ export abstract class Movement extends Functions {
     const { shape } = this;
     return this.reshape([...shape.slice(0, at), ...inferSize(sizes, [shape[at]]), ...shape.slice(at + 1)]);
   }
-  /** Without axes of size 1: all of them, or the one given, which stays if it is larger. */
-  squeeze(axis?: number): Tensor {
-    if (axis === undefined) return this.reshape(this.shape.filter((d) => d !== 1));
-    const at = axisOf(axis, this.ndim, "squeeze");
-    return this.shape[at] === 1
-      ? this.reshape(this.shape.filter((_, i) => i !== at))
-      : this.reshape(this.shape);
+  /** Without axes of size 1: all of them, or of those given, of which larger ones stay. A view. */
+  squeeze(axes?: number | readonly number[]): Tensor {
+    const list = axes === undefined ? this.shape.map((_, i) => i) : this.axesIn(axes, "squeeze");
+    return this.reshape(this.shape.filter((d, i) => d !== 1 || !list.includes(i)));
   }
   /** With an axis of size 1 inserted before `axis`. */
   unsqueeze(axis: number): Tensor {
@@ -93,29 +101,54 @@ export abstract class Movement extends Functions {
     [order[x], order[y]] = [order[y], order[x]];
     return this.permute(order);
   }
-  /** With all axes in reverse order. */
+  /** As transpose, under numpy's name. */
+  swapaxes(a: number, b: number): Tensor {
+    return this.transpose(a, b);
+  }
+  /** As transpose. */
+  swapdims(a: number, b: number): Tensor {
+    return this.transpose(a, b);
+  }
+  /** With all axes in reverse order. A view. */
   get T(): Tensor {
     return this.permute(this.shape.map((_, i) => this.ndim - 1 - i));
   }
-  /** With axis `from` moved to place `to`. */
-  movedim(from: number, to: number): Tensor {
-    const [at, target] = [axisOf(from, this.ndim, "movedim"), axisOf(to, this.ndim, "movedim")];
-    const order = this.shape.map((_, i) => i).filter((i) => i !== at);
-    order.splice(target, 0, at);
+  /** Matrices, along the last two axes, transposed. A view. */
+  get mT(): Tensor {
+    if (this.ndim < 2) throw new TensorError(`mT: ${this} has no last two axes`);
+    return this.transpose();
+  }
+  /** As mT: all elements are real. */
+  adjoint(): Tensor {
+    return this.mT;
+  }
+  /** With axes `from`, one or several, moved to places `to`; the others keep their order. A view. */
+  movedim(from: number | readonly number[], to: number | readonly number[]): Tensor {
+    const [sources, targets] = [this.axesIn(from, "movedim"), this.axesIn(to, "movedim")];
+    if (sources.length !== targets.length)
+      throw new TensorError(`movedim: ${sources.length} axes cannot move to ${targets.length} places`);
+    const others = this.shape.map((_, i) => i).filter((i) => !sources.includes(i));
+    const order = this.shape.map((_, i) => {
+      const at = targets.indexOf(i);
+      return at < 0 ? others.shift()! : sources[at];
+    });
     return this.permute(order);
+  }
+  /** As movedim, under numpy's name. */
+  moveaxis(from: number | readonly number[], to: number | readonly number[]): Tensor {
+    return this.movedim(from, to);
   }
   /** With the order along axes reversed. A view. */
   flip(axes: number | readonly number[]): Tensor {
-    const list = (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(axis, this.ndim, "flip"));
-    return this.alias({ op: "flip", axes: list });
+    return this.alias({ op: "flip", axes: this.axesIn(axes, "flip") });
   }
-  /** With elements shifted along an axis; those that leave at the end come in at the start. */
-  roll(shift: number, axis: number): Tensor {
-    const at = axisOf(axis, this.ndim, "roll");
-    const size = this.sizeAt(at);
-    const by = size === 0 ? 0 : ((shift % size) + size) % size;
-    if (by === 0) return this as unknown as Tensor;
-    return this.narrow(at, size - by, by).cat(at, this.narrow(at, 0, size - by));
+
+  /** An axis or several as a list without repetition, none negative. */
+  protected axesIn(axes: number | readonly number[], operation: string): number[] {
+    const list = (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(axis, this.ndim, operation));
+    if (new Set(list).size !== list.length)
+      throw new TensorError(`${operation}: [${axes}] names an axis of ${this} twice`);
+    return list;
   }
 
   // --- parts -------------------------------------------------------------------------------------------------------
@@ -132,10 +165,11 @@ export abstract class Movement extends Functions {
     });
     return this.alias({ op: "shrink", ranges: full });
   }
-  /** `length` elements of an axis from `start` on. A view. */
+  /** `length` elements of an axis from `start` on, which if negative counts from the end. A view. */
   narrow(axis: number, start: Dim, length: Dim): Tensor {
     const at = axisOf(axis, this.ndim, "narrow");
-    return this.shrink(this.shape.map((_, i) => (i === at ? [start, addDim(start, length)] : undefined)));
+    const from = typeof start === "number" && start < 0 ? subDim(this.shape[at], -start) : start;
+    return this.shrink(this.shape.map((_, i) => (i === at ? [from, addDim(from, length)] : undefined)));
   }
   /** The elements at one place of an axis, without that axis. A view. */
   select(axis: number, place: number): Tensor {
@@ -143,32 +177,16 @@ export abstract class Movement extends Functions {
     const from = place < 0 ? subDim(this.shape[at], -place) : place;
     return this.narrow(at, from, 1).squeeze(at);
   }
-  /** Parts of `size` along an axis, the last maybe smaller; or parts of the given sizes. Views. */
-  split(size: number | readonly number[], axis = 0): Tensor[] {
-    const at = axisOf(axis, this.ndim, "split");
-    const length = this.sizeAt(at);
-    const sizes: number[] = [];
-    if (typeof size === "number") {
-      if (!(size > 0)) throw new TensorError(`split: parts must have a positive size, got ${size}`);
-      for (let start = 0; start < length; start += size) sizes.push(Math.min(size, length - start));
-    } else sizes.push(...size);
-    if (sizes.reduce((sum, n) => sum + n, 0) !== length) {
-      throw new TensorError(`split: parts of [${sizes.join(", ")}] do not make up axis ${at} of ${this}`);
-    }
-    let start = 0;
-    return sizes.map((n) => {
-      start += n;
-      return this.narrow(at, start - n, n);
-    });
-  }
-  /** `count` parts along an axis, the last maybe smaller. Views. */
-  chunk(count: number, axis = 0): Tensor[] {
-    return this.split(Math.max(1, Math.ceil(this.sizeAt(axisOf(axis, this.ndim, "chunk")) / count)), axis);
-  }
   /** The tensors along an axis, one for each place, without that axis. */
   unbind(axis = 0): Tensor[] {
     const at = axisOf(axis, this.ndim, "unbind");
     return Array.from({ length: this.sizeAt(at) }, (_, i) => this.select(at, i));
+  }
+
+  /** Every `step`-th of an axis, `count` of them; it has at least (count - 1) * step + 1 elements. A view. */
+  strided(axis: number, step: number, count: number, start = 0): Tensor {
+    if (step === 1 || count < 2) return this.narrow(axis, start, count);
+    return this.alias({ op: "stride", axis: axisOf(axis, this.ndim, "strided"), start, step, count });
   }
 
   // --- repetition --------------------------------------------------------------------------------------------------
@@ -183,8 +201,13 @@ export abstract class Movement extends Functions {
     }
     return this.repeated(broadcastNode(this.node, target));
   }
+  /** As expand. */
   broadcastTo(shape: Shape): Tensor {
     return this.expand(shape);
+  }
+  /** Repeated to the shape of another tensor. */
+  expandAs(other: Tensor): Tensor {
+    return this.expand(other.shape);
   }
   /** The whole tensor repeated so many times along each axis. */
   repeat(times: readonly number[]): Tensor {
@@ -207,51 +230,33 @@ export abstract class Movement extends Functions {
       ),
     );
   }
-  /** Each element repeated along an axis. */
-  repeatInterleave(times: number, axis: number): Tensor {
-    const at = axisOf(axis, this.ndim, "repeatInterleave");
-    const { shape } = this;
-    const split = reshape(this.node, [...shape.slice(0, at + 1), 1, ...shape.slice(at + 1)]);
-    const wide = expand(split, [...shape.slice(0, at + 1), times, ...shape.slice(at + 1)]);
-    return this.wrap(
-      reshape(
-        wide,
-        shape.map((d, i) => (i === at ? mulDim(d, times) : d)),
-      ),
-    );
-  }
 
   // --- more elements -----------------------------------------------------------------------------------------------
 
-  /** With `value` (default 0) before and after each axis. Negative padding cuts off. */
-  pad(padding: Padding, { value = 0 }: { value?: number } = {}): Tensor {
-    if (padding.length !== this.ndim) {
-      throw new TensorError(`pad: ${this} needs ${this.ndim} pairs, got ${padding.length}`);
-    }
+  /** With zeros (false) before and after each axis; negative amounts cut off. What pad stands on. */
+  protected padZeros(padding: Padding): Tensor {
     const cut = padding.map(([before, after], i): [Dim, Dim] => [
       Math.max(0, -before),
       subDim(this.shape[i], Math.max(0, -after)),
     ]);
-    const kept = padding.some((pair) => pair.some((n) => n < 0))
-      ? this.shrink(cut)
-      : (this as unknown as Tensor);
-    const more = padding.map(([before, after]): [number, number] => [
-      Math.max(0, before),
-      Math.max(0, after),
-    ]);
-    const padded = this.wrap(pad(kept.node, more));
-    if (value === 0) return padded;
-    const inside = this.wrap(pad(scalarNode(true, "bool", kept.shape), more));
-    return inside.where(padded, this.wrap(scalarNode(value, this.dtype, padded.shape)));
+    const kept = padding.some((pair) => pair.some((n) => n < 0)) ? this.shrink(cut) : this.self;
+    const more = padding.map((pair) => pair.map((n) => Math.max(0, n)) as [number, number]);
+    return this.wrap(pad(kept.node, more));
   }
-  /** This and others one after the other along an axis. Dtypes promote. */
+  /**
+   * This and others one after the other along an axis. Dtypes promote. Tensors of shape [0] fit all others and add
+   * nothing.
+   */
   cat(axis: number, ...others: readonly Tensor[]): Tensor {
-    const all = [this as unknown as Tensor, ...others];
-    const at = axisOf(axis, this.ndim, "cat");
-    const dtype = all.map((x) => x.dtype).reduce(promote);
+    const given = [this.self, ...others];
+    const dtype = given.map((x) => x.dtype).reduce(promote);
+    const isNothing = (x: Tensor): boolean => x.ndim === 1 && x.shape[0] === 0;
+    const first = given.find((x) => !isNothing(x)) ?? this.self;
+    const all = isNothing(first) ? [first] : given.filter((x) => !isNothing(x));
+    const at = axisOf(axis, first.ndim, "cat");
     for (const x of all) {
-      const fits = x.ndim === this.ndim && x.shape.every((d, i) => i === at || sameDim(d, this.shape[i]));
-      if (!fits) throw new TensorError(`cat: ${x} does not fit ${this} along axis ${at}`);
+      const fits = x.ndim === first.ndim && x.shape.every((d, i) => i === at || sameDim(d, first.shape[i]));
+      if (!fits || x.ndim === 0) throw new TensorError(`cat: ${x} does not fit ${first} along axis ${at}`);
     }
     return this.wrap(
       concat(
@@ -259,51 +264,6 @@ export abstract class Movement extends Functions {
         at,
       ),
     );
-  }
-
-  // --- windows -----------------------------------------------------------------------------------------------------
-
-  /**
-   * Windows of `size` elements, `step` apart, `dilation` between their elements, along an axis: the axis becomes
-   * the windows, and a new last axis their elements.
-   */
-  unfold(axis: number, size: number, step: number, dilation = 1): Tensor {
-    const at = axisOf(axis, this.ndim, "unfold");
-    const length = this.sizeAt(at);
-    const span = dilation * (size - 1) + 1;
-    if (size < 1 || step < 1 || span > length) {
-      throw new TensorError(
-        `unfold: windows of ${size} (span ${span}, step ${step}) do not fit axis ${at} of ${this}`,
-      );
-    }
-    const count = Math.floor((length - span) / step) + 1;
-    const last = this.ndim;
-    if (size === 1) return this.strided(at, step, count).unsqueeze(last);
-    if (size === step && dilation === 1) {
-      // Windows side by side: nothing slides.
-      return this.narrow(at, 0, count * size)
-        .unflatten(at, [count, size])
-        .movedim(at + 1, last);
-    }
-    const repeated = expand(reshape(this.node, [...this.shape, 1]), [...this.shape, size]);
-    // Whole steps, so that they can be cut; what lies beyond the axis is cut off again.
-    const slid = this.wrap(shear(repeated, at, last, dilation, 0, count * step));
-    return slid.strided(at, step, count);
-  }
-
-  /** Every `step`-th of an axis, `count` of them; the axis has at least (count - 1) * step + 1 elements. */
-  strided(axis: number, step: number, count: number): Tensor {
-    if (step === 1) return this.narrow(axis, 0, count);
-    const wanted = count * step;
-    const have = this.sizeAt(axis);
-    const whole =
-      have < wanted
-        ? this.pad(this.shape.map((_, i): [number, number] => [0, i === axis ? wanted - have : 0]))
-        : this.narrow(axis, 0, wanted);
-    return whole
-      .unflatten(axis, [count, step])
-      .narrow(axis + 1, 0, 1)
-      .squeeze(axis + 1);
   }
 
   // --- memory and gradients ----------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import { DEFAULT_FLOAT } from "../graph/promote.js";
 import { realizeNodes, type RealizeOptions } from "../engine/engine.js";
 import { encodeElements, toScalar } from "../scalar/convert.js";
 import type { DType, Scalar } from "../scalar/dtype.js";
+import { blockDiag, cartesianProd, columnStack, dstack, hstack, vstack } from "./arrangement.js";
 import { broadcastNode, broadcastShapes, type NestedArray, TensorError, type TypedArray } from "./core.js";
 import { backward } from "./gradient.js";
 import { fansOf, normalNode, Random, randomBits, uniformNode } from "./random.js";
@@ -200,6 +201,35 @@ export class Tensor extends Random {
     if (shape === undefined)
       throw new TensorError(`broadcast: shapes of ${tensors.join(", ")} do not broadcast`);
     return tensors.map((x) => Tensor.ofNode(broadcastNode(x.node, shape)));
+  }
+
+  /** As broadcast, under PyTorch's name. */
+  static broadcastTensors(tensors: readonly Tensor[]): Tensor[] {
+    return Tensor.broadcast(tensors);
+  }
+  /** Tensors one after the other along axis 1; vectors along axis 0. */
+  static hstack(tensors: readonly Tensor[]): Tensor {
+    return hstack(tensors);
+  }
+  /** Tensors one after the other along axis 0, vectors as rows. */
+  static vstack(tensors: readonly Tensor[]): Tensor {
+    return vstack(tensors);
+  }
+  /** Tensors one after the other along axis 2; see atleast3d. */
+  static dstack(tensors: readonly Tensor[]): Tensor {
+    return dstack(tensors);
+  }
+  /** Tensors one after the other along axis 1, vectors as columns. */
+  static columnStack(tensors: readonly Tensor[]): Tensor {
+    return columnStack(tensors);
+  }
+  /** A matrix with matrices (vectors as rows) along its diagonal, zero elsewhere. */
+  static blockDiag(tensors: readonly Tensor[]): Tensor {
+    return blockDiag(tensors);
+  }
+  /** All choices of one element of each vector, the last changing fastest: [choices, vectors]. Of one vector: itself. */
+  static cartesianProd(tensors: readonly Tensor[]): Tensor {
+    return cartesianProd(tensors);
   }
 
   /** Computes several tensors together: what they share is computed once. */
