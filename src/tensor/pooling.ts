@@ -62,7 +62,7 @@ interface AxisWindows {
 }
 
 /** Of windows [.., oh, kh, ow, kw]: per axis the place [count, size] of each element, and whether it is one. */
-interface WindowPlaces {
+export interface WindowPlaces {
   readonly place: Tensor;
   readonly inside: Tensor | undefined;
 }
@@ -119,7 +119,7 @@ export abstract class Pooling extends Convolution {
   }
 
   /** Of this as windows [.., oh, kh, ow, kw]: the largest, and the first place that has it. */
-  private largest(places: readonly WindowPlaces[], lengths: readonly number[]): ValuesAndIndices {
+  protected largest(places: readonly WindowPlaces[], lengths: readonly number[]): ValuesAndIndices {
     const rank = places.length;
     const axes = elementAxes(this.ndim - rank, rank);
     const values = this.max(axes);
@@ -265,111 +265,6 @@ export abstract class Pooling extends Convolution {
     return none.where(0, none.where(1, total).pow(1 / p)).cast(dtype);
   }
 
-  // --- windows of whatever size gives the wanted result ------------------------------------------------------------
-
-  /** Mean of windows of the last axis that make it `size` long; see adaptiveAvgPool2d. */
-  adaptiveAvgPool1d(size: number): Tensor {
-    return this.adaptiveMean("adaptiveAvgPool1d", [size]);
-  }
-  /**
-   * Means of oh x ow windows that cover the last two axes: [.., h, w] gives [.., oh, ow]. Window i of n over a length is
-   * floor(i length / n) to ceil((i + 1) length / n). A size of null stays as it is; one number counts for all axes.
-   */
-  adaptiveAvgPool2d(size: AdaptiveSize): Tensor {
-    return this.adaptiveMean("adaptiveAvgPool2d", adaptiveSizes(this.self, 2, size));
-  }
-  /** Means of windows that cover the last three axes; see adaptiveAvgPool2d. */
-  adaptiveAvgPool3d(size: AdaptiveSize): Tensor {
-    return this.adaptiveMean("adaptiveAvgPool3d", adaptiveSizes(this.self, 3, size));
-  }
-  protected adaptiveMean(operation: string, sizes: readonly number[]): Tensor {
-    checkAdaptive(operation, this.self, sizes);
-    const { dtype } = this.toFloats();
-    const wide: Pooling = this.cast(accumulationType(dtype));
-    const axes = elementAxes(this.ndim, sizes.length);
-    const { windows, places, counts } = wide.adaptiveWindows(sizes, 0);
-    const total = windows.sum(axes);
-    const mean = counts.reduce<Tensor>((sum, count, i) => {
-      if (typeof count === "number") return sum.div(count);
-      return sum.div(count.reshape(places.map((_, k) => (k === i ? sizes[i] : 1))).cast(sum.dtype));
-    }, total);
-    return mean.cast(dtype);
-  }
-
-  /** Largest of windows of the last axis that make it `size` long; see adaptiveAvgPool2d for the windows. */
-  adaptiveMaxPool1d(size: number): Tensor {
-    return this.adaptiveLargest("adaptiveMaxPool1d", [size]).values;
-  }
-  /** Largest of oh x ow windows that cover the last two axes; see adaptiveAvgPool2d for the windows. */
-  adaptiveMaxPool2d(size: AdaptiveSize): Tensor {
-    return this.adaptiveLargest("adaptiveMaxPool2d", adaptiveSizes(this.self, 2, size)).values;
-  }
-  /** Largest of windows that cover the last three axes; see adaptiveAvgPool2d for the windows. */
-  adaptiveMaxPool3d(size: AdaptiveSize): Tensor {
-    return this.adaptiveLargest("adaptiveMaxPool3d", adaptiveSizes(this.self, 3, size)).values;
-  }
-  /** adaptiveMaxPool1d and the place of each largest; see maxPool2dWithIndices. */
-  adaptiveMaxPool1dWithIndices(size: number): ValuesAndIndices {
-    return this.adaptiveLargest("adaptiveMaxPool1dWithIndices", [size]);
-  }
-  /** adaptiveMaxPool2d and the place of each largest; see maxPool2dWithIndices. */
-  adaptiveMaxPool2dWithIndices(size: AdaptiveSize): ValuesAndIndices {
-    return this.adaptiveLargest("adaptiveMaxPool2dWithIndices", adaptiveSizes(this.self, 2, size));
-  }
-  /** adaptiveMaxPool3d and the place of each largest; see maxPool2dWithIndices. */
-  adaptiveMaxPool3dWithIndices(size: AdaptiveSize): ValuesAndIndices {
-    return this.adaptiveLargest("adaptiveMaxPool3dWithIndices", adaptiveSizes(this.self, 3, size));
-  }
-  private adaptiveLargest(operation: string, sizes: readonly number[]): ValuesAndIndices {
-    checkAdaptive(operation, this.self, sizes);
-    const { windows, places } = this.adaptiveWindows(sizes, lowest(this.self));
-    return (windows as Pooling).largest(places, this.sizes.slice(-sizes.length));
-  }
-
-  /**
-   * The last axes as windows [.., oh, kh, ow, kw]. Where sizes do not divide, windows differ in size: all are as long as
-   * the longest, and hold `fill` behind their end.
-   */
-  private adaptiveWindows(
-    sizes: readonly number[],
-    fill: number,
-  ): { windows: Tensor; places: WindowPlaces[]; counts: (number | Tensor)[] } {
-    const rank = sizes.length;
-    let windows = this.self;
-    const counts: (number | Tensor)[] = [];
-    const places = sizes.map((count, i): WindowPlaces => {
-      const length = this.sizeAt(i - rank);
-      // The axes before it are already two each.
-      const axis = this.ndim - rank + 2 * i;
-      const table = (j: 0 | 1, size: number): Tensor => this.wrap(iota([count, size], j));
-      if (length % count === 0) {
-        const size = length / count;
-        counts.push(size);
-        windows = windows.unflatten(axis, [count, size]);
-        return { place: table(0, size).mul(size).add(table(1, size)), inside: undefined };
-      }
-      const starts = Array.from({ length: count }, (_, k) => Math.floor((k * length) / count));
-      const ends = starts.map((_, k) => Math.ceil(((k + 1) * length) / count));
-      const size = Math.max(...ends.map((end, k) => end - starts[k]));
-      // 64 bits only where the products need them.
-      const wide = (count + 1) * length < 2 ** 31 ? "int32" : "int64";
-      const bound = (k: Tensor, up: number): Tensor =>
-        k.cast(wide).mul(length).add(up).idiv(count).cast("int32");
-      const from = bound(table(0, size), 0);
-      const to = bound(table(0, size).add(1), count - 1);
-      const place = from.add(table(1, size));
-      const inside = place.lt(to);
-      counts.push(to.sub(from).narrow(1, 0, 1));
-      const taken = windows
-        .indexSelect(axis, inside.where(place, 0).flatten())
-        .unflatten(axis, [count, size]);
-      const shape = taken.shape.map((_, k) => (k === axis ? count : k === axis + 1 ? size : 1));
-      windows = inside.reshape(shape).where(taken, fill).cast(this.dtype);
-      return { place, inside };
-    });
-    return { windows, places, counts };
-  }
-
   // --- windows -----------------------------------------------------------------------------------------------------
 
   /** The last axes as windows [.., oh, kh, ow, kw] after a plan, with `fill` around the elements. */
@@ -386,13 +281,10 @@ export abstract class Pooling extends Convolution {
   }
 }
 
-/** Sizes of the result, null for those that stay. */
-export type AdaptiveSize = number | readonly (number | null)[];
-
-const lowest = (x: Tensor): number => Number(reduceIdentity("max", x.dtype));
+export const lowest = (x: Tensor): number => Number(reduceIdentity("max", x.dtype));
 
 /** Of windows of `rank` axes of a tensor with `ndim` axes, [.., oh, kh, ow, kw]: the axes of their elements. */
-const elementAxes = (ndim: number, rank: number): number[] =>
+export const elementAxes = (ndim: number, rank: number): number[] =>
   Array.from({ length: rank }, (_, i) => ndim - rank + 2 * i + 1);
 
 function planWindows(
@@ -428,20 +320,6 @@ function planWindows(
   });
 }
 
-function checkSpatial(operation: string, x: Tensor, rank: number): void {
+export function checkSpatial(operation: string, x: Tensor, rank: number): void {
   if (x.ndim < rank) throw new TensorError(`${operation}: ${x} has no ${rank} axes to pool`);
-}
-
-function adaptiveSizes(x: Tensor, rank: number, size: AdaptiveSize): number[] {
-  const list = typeof size === "number" ? new Array<number>(rank).fill(size) : size;
-  return list.map((n, i) => n ?? x.sizeAt(i - list.length));
-}
-
-function checkAdaptive(operation: string, x: Tensor, sizes: readonly number[]): void {
-  checkSpatial(operation, x, sizes.length);
-  if (
-    sizes.some((n) => !Number.isInteger(n) || n < 1) ||
-    sizes.some((_, i) => x.sizeAt(i - sizes.length) === 0)
-  )
-    throw new TensorError(`${operation}: ${x} cannot be pooled to sizes [${sizes}]: all must be at least 1`);
 }
