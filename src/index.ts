@@ -21,6 +21,7 @@ export type { Dim, Shape } from "./graph/node.js";
 export * as nn from "./nn/index.js";
 export type { DType, Scalar } from "./scalar/dtype.js";
 export { type NestedArray, type Operand, TensorError, type TypedArray } from "./tensor/core.js";
+export { customGradient, defineGradient, type GradientRule } from "./tensor/custom-gradient.js";
 export { grad, valueAndGrad } from "./tensor/functional.js";
 export type { SlicePart } from "./tensor/indexing.js";
 export { type JitOptions, jit } from "./tensor/jit.js";

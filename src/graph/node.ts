@@ -234,9 +234,9 @@ type Fresh<N extends Node> = N extends Node
 function make<N extends Node>(fields: Fresh<N>): N {
   const { op, inputs } = fields as { op: string; inputs: readonly Node[] };
   let differentiable = false;
-  for (const input of inputs) {
+  for (const [i, input] of inputs.entries()) {
     input.readers++;
-    differentiable ||= input.differentiable;
+    differentiable ||= input.differentiable && (op !== "derived" || i > 0);
   }
   if (op === "detach" || op === "assign") differentiable = false;
   return { ...fields, id: nextId++, storage: undefined, readers: 0, differentiable } as unknown as N;

@@ -23,9 +23,17 @@ export interface NormalGraph {
   rebuild(): { readonly roots: readonly Node[]; readonly leaves: readonly BufferNode[] };
 }
 
+/** True for nodes that only gradients tell from their first input. */
+const isAlias = (node: Node): boolean =>
+  node.storage === undefined && (node.op === "detach" || node.op === "derived");
+
+/** What a value is computed from: neither what memory holds already nor what only gradients ask for. */
+const valueInputs = (node: Node): readonly Node[] =>
+  node.storage !== undefined ? [] : isAlias(node) ? node.inputs.slice(0, 1) : node.inputs;
+
 /** Canonical form of the graph under `roots`. Time is linear in the nodes. */
 export function normalise(roots: readonly Node[]): NormalGraph {
-  const order = topologicalNodes(roots);
+  const order = topologicalNodes(roots, valueInputs);
   const numberOf = new Map<Node, number>();
   const numberOfSignature = new Map<string, number>();
   const distinct: Node[] = [];
@@ -34,6 +42,10 @@ export function normalise(roots: readonly Node[]): NormalGraph {
   const signatures: string[] = [];
   for (const node of order) {
     let signature: string;
+    if (isAlias(node)) {
+      numberOf.set(node, numberOf.get(node.inputs[0])!);
+      continue;
+    }
     if (node.storage !== undefined) {
       const place = `${node.dtype}${shapeKey(node.shape)}`;
       let leaf = leafOfStorage.get(node.storage);

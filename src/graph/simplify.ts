@@ -118,11 +118,6 @@ export const RULES: readonly Rule[] = [
     },
   },
   {
-    name: "drop detach",
-    law: "detach(x) == x, to all but gradients",
-    apply: (node) => (node.op === "detach" || node.op === "derived" ? node.inputs[0] : undefined),
-  },
-  {
     name: "assign the whole",
     law: "assign(x, y) == y, where y covers x",
     apply: (node) => (node.op === "assign" && node.view.length === 0 ? node.inputs[1] : undefined),
