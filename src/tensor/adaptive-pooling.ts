@@ -3,6 +3,7 @@
 import { iota } from "../graph/node.js";
 import { TensorError } from "./core.js";
 import {
+  type AdaptiveSize,
   checkSpatial,
   elementAxes,
   lowest,
@@ -12,9 +13,6 @@ import {
 } from "./pooling.js";
 import { accumulationType } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
-
-/** Sizes of the result, null for those that stay. */
-export type AdaptiveSize = number | readonly (number | null)[];
 
 export abstract class AdaptivePooling extends Pooling {
   /** Mean of windows of the last axis that make it `size` long; see adaptiveAvgPool2d. */

@@ -41,6 +41,9 @@ export interface UnpoolOptions {
   readonly outputSize?: readonly number[];
 }
 
+/** Sizes of the result, null for those that stay. */
+export type AdaptiveSize = number | readonly (number | null)[];
+
 /** The largest of each window, and where it lies among the elements of the spatial axes, flattened (int32). */
 export interface ValuesAndIndices {
   readonly values: Tensor;

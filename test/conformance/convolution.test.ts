@@ -1,8 +1,7 @@
 // PyTorch's reference values for scripts/fixtures/convolution.py.
 
 import type { ConvolutionTransposeOptions } from "../../src/tensor/convolution.js";
-import type { AdaptiveSize } from "../../src/tensor/adaptive-pooling.js";
-import type { MaxPoolOptions, ValuesAndIndices } from "../../src/tensor/pooling.js";
+import type { AdaptiveSize, MaxPoolOptions, ValuesAndIndices } from "../../src/tensor/pooling.js";
 import { conformance, type Operation } from "./torch.js";
 
 const both = ({ values, indices }: ValuesAndIndices) => [values, indices];
