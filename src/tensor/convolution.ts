@@ -1,6 +1,6 @@
 // Convolutions, their transposes, and the windows both stand on: parts that slide over the last axes of a tensor.
 
-import { type Dim, expand, mulDim, sameDim, shear } from "../graph/node.js";
+import { contiguous, derived, type Dim, expand, mulDim, sameDim, shear } from "../graph/node.js";
 import { Activation } from "./activation.js";
 import { TensorError } from "./core.js";
 import { contract, contractionType } from "./linear.js";
@@ -274,9 +274,12 @@ export abstract class Convolution extends Activation {
       missing > 0
         ? this.pad(this.shape.map((_, i): Pair => (i === axis ? [0, missing] : [0, 0])))
         : this.narrow(axis, 0, blocks * step);
+    const split = whole.unflatten(axis, [blocks, step]);
+    // The gradient is stored in blocks, before it becomes one axis again.
+    const kept: Convolution = this.wrap(derived(split.node, [split.node], (g) => [contiguous(g)]));
     // [.., blocks, phases, .., taps]
-    const split: Convolution = whole.unflatten(axis, [blocks, step]).unsqueeze(last + 1);
-    return split
+    const ready: Convolution = kept.unsqueeze(last + 1);
+    return ready
       .slid(axis, last + 1, { taps, factor: -1, start: 0, blocks: count })
       .movedim(axis + 1, last + 1)
       .flatten(last)

@@ -147,7 +147,7 @@ export abstract class Pooling extends Convolution {
   }
   /**
    * The inverse of maxPool2dWithIndices: this [.., oh, ow] put at the places that `indices` (of the same shape) name in
-   * [.., h, w], zeros elsewhere. Where windows overlapped and several name one place, it gets their mean.
+   * [.., h, w], zeros elsewhere. Of several that name one place, as windows that overlap do, the last stays.
    */
   maxUnpool2d(indices: Tensor, size: PerAxis, options?: UnpoolOptions): Tensor {
     return this.maxUnpool("maxUnpool2d", 2, indices, size, options);
@@ -181,10 +181,7 @@ export abstract class Pooling extends Convolution {
     const lead = this.shape.slice(0, -rank);
     const [values, places] = [this.self, indices].map((x) => x.flatten(-rank));
     const empty = this.wrap(constNode(0, this.dtype, [...lead, lengths.reduce((n, d) => n * d, 1)]));
-    const total = empty.scatterAdd(-1, places, values);
-    const count = empty.scatterAdd(-1, places, values.onesLike());
-    const mean = total.div(count.maximum(1)).cast(this.dtype);
-    return mean.reshape([...lead, ...lengths]);
+    return empty.scatter(-1, places, values).reshape([...lead, ...lengths]);
   }
 
   // --- mean and norm -----------------------------------------------------------------------------------------------
