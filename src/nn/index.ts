@@ -1,26 +1,66 @@
 // nn: layers, optimisers, and the functions that find a model's tensors.
 
-export { type AttentionLayerOptions, MultiheadAttention } from "./attention.js";
-export {
-  Conv1d,
-  Conv2d,
-  type ConvOptions,
-  Dropout,
-  Embedding,
-  type LayerOptions,
-  Linear,
-  Sequential,
-} from "./layers.js";
-export { evaluate, type Layer, loadStateDict, parameters, stateDict, train } from "./module.js";
+export { type AttendOptions, type AttentionLayerOptions, MultiheadAttention } from "./attention.js";
 export {
   BatchNorm1d,
   BatchNorm2d,
+  BatchNorm3d,
   type BatchNormOptions,
-  GroupNorm,
-  LayerNorm,
+  InstanceNorm1d,
+  InstanceNorm2d,
+  InstanceNorm3d,
   type NormLayerOptions,
-  RMSNorm,
-} from "./norms.js";
+} from "./batch-norm.js";
+export { GRUCell, LSTMCell, RNNCell } from "./cells.js";
+export {
+  Conv1d,
+  Conv2d,
+  Conv3d,
+  type ConvOptions,
+  ConvTranspose1d,
+  ConvTranspose2d,
+  ConvTranspose3d,
+  type ConvTransposeOptions,
+} from "./convolutions.js";
+export {
+  AlphaDropout,
+  Dropout,
+  Dropout1d,
+  Dropout2d,
+  Dropout3d,
+  FeatureAlphaDropout,
+} from "./dropout.js";
+export {
+  type BagInputs,
+  Embedding,
+  EmbeddingBag,
+  type EmbeddingBagOptions,
+  type EmbeddingOptions,
+} from "./embedding.js";
+export {
+  Bilinear,
+  Flatten,
+  Identity,
+  Linear,
+  PixelShuffle,
+  PixelUnshuffle,
+  PReLU,
+  Sequential,
+  Unflatten,
+  Upsample,
+} from "./layers.js";
+export {
+  evaluate,
+  type Layer,
+  type LoadOptions,
+  loadStateDict,
+  type NameForm,
+  type NameOptions,
+  parameters,
+  stateDict,
+  train,
+} from "./module.js";
+export { GroupNorm, LayerNorm, LocalResponseNorm, RMSNorm } from "./norms.js";
 export {
   Adam,
   Adamax,
@@ -65,3 +105,53 @@ export { GradScaler, type GradScalerOptions } from "./optimisers/scaler.js";
 export { ExponentialMovingAverage, type MovingAverageOptions } from "./optimisers/moving-average.js";
 export * as schedules from "./schedules.js";
 export { PlateauScheduler, type PlateauOptions, type Schedule, Scheduler } from "./scheduler.js";
+export {
+  AdaptiveAvgPool1d,
+  AdaptiveAvgPool2d,
+  AdaptiveAvgPool3d,
+  AdaptiveMaxPool1d,
+  AdaptiveMaxPool2d,
+  AdaptiveMaxPool3d,
+  AvgPool1d,
+  AvgPool2d,
+  AvgPool3d,
+  MaxPool1d,
+  MaxPool2d,
+  MaxPool3d,
+} from "./pools.js";
+export {
+  alibiBias,
+  alibiSlopes,
+  type PositionOptions,
+  RotaryEmbedding,
+  type RotaryOptions,
+  sinusoidalPositions,
+} from "./positions.js";
+export {
+  GRU,
+  LSTM,
+  type LSTMOptions,
+  type RecurrentOptions,
+  RNN,
+  type RNNOptions,
+  type SequenceOptions,
+} from "./recurrent.js";
+export {
+  type SpectralNormOptions,
+  spectralNorm,
+  type WeightNormOptions,
+  weightNorm,
+} from "./reparametrise.js";
+export {
+  type DecoderMasks,
+  type EncoderMasks,
+  Transformer,
+  TransformerDecoder,
+  TransformerDecoderLayer,
+  TransformerEncoder,
+  TransformerEncoderLayer,
+  type TransformerLayerOptions,
+  type TransformerMasks,
+  type TransformerOptions,
+} from "./transformer.js";
+export type { LayerOptions } from "./weights.js";

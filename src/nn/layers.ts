@@ -1,20 +1,10 @@
-// Layers with weights, and those that only join others. Weights start as PyTorch's do.
+// Layers that map features, change shapes, or join other layers.
 
-import type { ConvolutionOptions, PerAxis } from "../tensor/convolution.js";
+import type { Shape } from "../graph/node.js";
+import type { InterpolateOptions } from "../tensor/resampling.js";
 import { Tensor } from "../tensor/tensor.js";
-import { apply, type Layer } from "./module.js";
-
-export interface LayerOptions {
-  /** Whether there is a bias; default true. */
-  readonly bias?: boolean;
-}
-
-/** A weight [outputs, inputs, window..] and a bias, uniform in +-1 / sqrt(inputs of an output). */
-function startWeights(shape: readonly number[], bias: boolean): [Tensor, Tensor | undefined] {
-  const bound = 1 / Math.sqrt(shape.slice(1).reduce((n, d) => n * d, 1));
-  const weight = Tensor.uniform(shape, -bound, bound).requiresGrad_();
-  return [weight, bias ? Tensor.uniform([shape[0]], -bound, bound).requiresGrad_() : undefined];
-}
+import { apply, type Layer, UNNAMED } from "./module.js";
+import { checkAxisSize, checkSizes, type LayerOptions, startWeights, uniform } from "./weights.js";
 
 /** x [.., inputs] to [.., outputs]. */
 export class Linear {
@@ -23,86 +13,134 @@ export class Linear {
   /** [outputs] */
   bias: Tensor | undefined;
 
-  constructor(inputs: number, outputs: number, { bias = true }: LayerOptions = {}) {
+  constructor(
+    readonly inputs: number,
+    readonly outputs: number,
+    { bias = true }: LayerOptions = {},
+  ) {
+    checkSizes("Linear", { inputs, outputs });
     [this.weight, this.bias] = startWeights([outputs, inputs], bias);
   }
 
   forward(x: Tensor): Tensor {
+    checkAxisSize("Linear", x, -1, this.inputs, "inputs");
     return x.linear(this.weight, this.bias);
   }
 }
 
-export interface ConvOptions extends ConvolutionOptions, LayerOptions {}
-
-abstract class Conv {
-  /** [outputs, inputs / groups, window..] */
+/** x [.., left] and y [.., right] to [.., outputs]: output o is x^T weight[o] y + bias[o]. */
+export class Bilinear {
+  /** [outputs, left, right] */
   weight: Tensor;
   /** [outputs] */
   bias: Tensor | undefined;
 
   constructor(
-    rank: number,
-    inputs: number,
-    outputs: number,
-    size: PerAxis,
-    protected readonly options: ConvOptions,
+    readonly left: number,
+    readonly right: number,
+    readonly outputs: number,
+    { bias = true }: LayerOptions = {},
   ) {
-    const { groups = 1, bias = true } = options;
-    if (inputs % groups !== 0 || outputs % groups !== 0)
-      throw new Error(`Conv: ${inputs} inputs and ${outputs} outputs do not divide into ${groups} groups`);
-    const window = typeof size === "number" ? new Array<number>(rank).fill(size) : size;
-    [this.weight, this.bias] = startWeights([outputs, inputs / groups, ...window], bias);
+    checkSizes("Bilinear", { left, right, outputs });
+    const bound = 1 / Math.sqrt(left);
+    this.weight = uniform([outputs, left, right], bound);
+    this.bias = bias ? uniform([outputs], bound) : undefined;
+  }
+
+  forward(x: Tensor, y: Tensor): Tensor {
+    const { left, right, outputs } = this;
+    checkAxisSize("Bilinear", x, -1, left, "left inputs");
+    checkAxisSize("Bilinear", y, -1, right, "right inputs");
+    // [.., outputs, right] x [.., right, 1]
+    const mixed = x.matmul(this.weight.movedim(1, 0).flatten(1)).unflatten(-1, [outputs, right]);
+    const result = mixed.matmul(y.unsqueeze(-1)).squeeze(-1);
+    return this.bias === undefined ? result : result.add(this.bias);
   }
 }
 
-/** x [batch, inputs, length] to [batch, outputs, windows]. */
-export class Conv1d extends Conv {
-  constructor(inputs: number, outputs: number, size: PerAxis, options: ConvOptions = {}) {
-    super(1, inputs, outputs, size, options);
-  }
+/** Gives what it gets. */
+export class Identity {
   forward(x: Tensor): Tensor {
-    return x.conv1d(this.weight, this.bias, this.options);
+    return x;
   }
 }
 
-/** x [batch, inputs, height, width] to [batch, outputs, windows down, windows across]. */
-export class Conv2d extends Conv {
-  constructor(inputs: number, outputs: number, size: PerAxis, options: ConvOptions = {}) {
-    super(2, inputs, outputs, size, options);
-  }
+/** Axes `start` (default 1, after the batch) to `end` (default the last) as one. */
+export class Flatten {
+  constructor(
+    private readonly start = 1,
+    private readonly end = -1,
+  ) {}
+
   forward(x: Tensor): Tensor {
-    return x.conv2d(this.weight, this.bias, this.options);
+    return x.flatten(this.start, this.end);
   }
 }
 
-/** Integers [..] to rows of a table, [.., width]. */
-export class Embedding {
-  /** [rows, width] */
+/** One axis as several of these sizes. */
+export class Unflatten {
+  constructor(
+    private readonly axis: number,
+    private readonly sizes: Shape,
+  ) {}
+
+  forward(x: Tensor): Tensor {
+    return x.unflatten(this.axis, this.sizes);
+  }
+}
+
+/** Images in another size; see Tensor.interpolate. */
+export class Upsample {
+  constructor(private readonly options: InterpolateOptions) {}
+
+  forward(x: Tensor): Tensor {
+    return x.interpolate(this.options);
+  }
+}
+
+/** [.., channels * factor^2, h, w] to [.., channels, h * factor, w * factor]; see Tensor.pixelShuffle. */
+export class PixelShuffle {
+  constructor(readonly factor: number) {}
+
+  forward(x: Tensor): Tensor {
+    return x.pixelShuffle(this.factor);
+  }
+}
+
+/** The inverse of PixelShuffle. */
+export class PixelUnshuffle {
+  constructor(readonly factor: number) {}
+
+  forward(x: Tensor): Tensor {
+    return x.pixelUnshuffle(this.factor);
+  }
+}
+
+/** x where positive, else x times a learned slope: one for all, or one for each of the channels (axis 1). */
+export class PReLU {
+  /** [channels] or [1] */
   weight: Tensor;
 
-  constructor(rows: number, width: number) {
-    this.weight = Tensor.randn([rows, width]).requiresGrad_();
+  constructor(channels = 1, start = 0.25) {
+    checkSizes("PReLU", { channels });
+    this.weight = Tensor.full([channels], start, { dtype: "float32" }).requiresGrad_();
   }
-
-  forward(index: Tensor): Tensor {
-    return index.embedding(this.weight);
-  }
-}
-
-/** In training, zero with probability p, else divided by 1 - p. */
-export class Dropout {
-  training = true;
-
-  constructor(readonly p = 0.5) {}
 
   forward(x: Tensor): Tensor {
-    return x.dropout(this.p, { training: this.training });
+    const channels = this.weight.sizeAt(0);
+    if (channels > 1) checkAxisSize("PReLU", x, 1, channels, "channels");
+    const slope =
+      x.ndim < 2 ? this.weight : this.weight.reshape([channels, ...x.shape.slice(2).map(() => 1)]);
+    return x.gt(0).where(x, x.mul(slope.cast(x.dtype)));
   }
 }
 
 /** Functions and layers, one after the other. */
 export class Sequential {
   readonly layers: readonly Layer[];
+  get [UNNAMED](): readonly string[] {
+    return ["layers"];
+  }
 
   constructor(...layers: readonly Layer[]) {
     this.layers = layers;

@@ -1,77 +1,9 @@
-// Layers that normalise.
+// Layers that normalise each sample by itself and keep no statistics.
 
-import { Tensor } from "../tensor/tensor.js";
-
-export interface NormLayerOptions {
-  /** Added to the variance. */
-  readonly eps?: number;
-  /** Whether there are a weight and a bias; default true. */
-  readonly affine?: boolean;
-}
-
-export interface BatchNormOptions extends NormLayerOptions {
-  /** Share of the batch's statistics in the running ones; default 0.1. */
-  readonly momentum?: number;
-}
-
-const ones = (shape: readonly number[]): Tensor => Tensor.ones(shape).requiresGrad_();
-const zeros = (shape: readonly number[]): Tensor => Tensor.zeros(shape).requiresGrad_();
-
-/**
- * Each channel (axis 1) brought to mean 0 and variance 1: in training by the batch's statistics, which the running ones
- * follow; else by the running ones.
- */
-abstract class BatchNorm {
-  training = true;
-  /** [channels] */
-  weight: Tensor | undefined;
-  /** [channels] */
-  bias: Tensor | undefined;
-  /** [channels]; assigned in training. */
-  runningMean: Tensor;
-  /** [channels], without bias; assigned in training. */
-  runningVar: Tensor;
-  protected readonly eps: number;
-  protected readonly momentum: number;
-  protected abstract readonly ranks: readonly number[];
-
-  constructor(channels: number, { eps = 1e-5, momentum = 0.1, affine = true }: BatchNormOptions = {}) {
-    this.eps = eps;
-    this.momentum = momentum;
-    this.weight = affine ? ones([channels]) : undefined;
-    this.bias = affine ? zeros([channels]) : undefined;
-    this.runningMean = Tensor.zeros([channels]);
-    this.runningVar = Tensor.ones([channels]);
-  }
-
-  forward(x: Tensor): Tensor {
-    if (!this.ranks.includes(x.ndim))
-      throw new Error(`${this.constructor.name}: ${x} should have ${this.ranks.join(" or ")} axes`);
-    const { weight, bias, eps, momentum } = this;
-    if (!this.training) return x.batchNorm(this.runningMean, this.runningVar, { weight, bias, eps });
-    const axes = x.shape.map((_, i) => i).filter((axis) => axis !== 1);
-    const count = axes.reduce((n, axis) => n * x.sizeAt(axis), 1);
-    const wide = x.dtype === "float64" ? x : x.float32();
-    const mean = wide.mean(axes);
-    const variance = wide.var(axes, { correction: 0 });
-    const follow = (running: Tensor, value: Tensor): void => {
-      running.assign(running.mul(1 - momentum).add(value.detach().cast(running.dtype).mul(momentum)));
-    };
-    follow(this.runningMean, mean);
-    follow(this.runningVar, variance.mul(count / Math.max(1, count - 1)));
-    return x.batchNorm(mean, variance, { weight, bias, eps });
-  }
-}
-
-/** Of [batch, channels] or [batch, channels, length]. */
-export class BatchNorm1d extends BatchNorm {
-  protected readonly ranks = [2, 3];
-}
-
-/** Of [batch, channels, height, width]. */
-export class BatchNorm2d extends BatchNorm {
-  protected readonly ranks = [4];
-}
+import type { LocalResponseNormOptions } from "../tensor/normalisation.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { NormLayerOptions } from "./batch-norm.js";
+import { checkAxisSize, checkSizes, type LayerOptions, ones, zeros } from "./weights.js";
 
 /** Mean 0 and variance 1 over the last axes, whose sizes are `shape`. */
 export class LayerNorm {
@@ -82,7 +14,7 @@ export class LayerNorm {
 
   constructor(
     shape: number | readonly number[],
-    { eps = 1e-5, affine = true, bias = true }: NormLayerOptions & { readonly bias?: boolean } = {},
+    { eps = 1e-5, affine = true, bias = true }: NormLayerOptions & LayerOptions = {},
   ) {
     this.shape = typeof shape === "number" ? [shape] : shape;
     this.eps = eps;
@@ -122,9 +54,10 @@ export class GroupNorm {
 
   constructor(
     readonly groups: number,
-    channels: number,
+    readonly channels: number,
     { eps = 1e-5, affine = true }: NormLayerOptions = {},
   ) {
+    checkSizes("GroupNorm", { groups, channels });
     if (channels % groups !== 0)
       throw new Error(`GroupNorm: ${channels} channels do not divide into ${groups} groups`);
     this.eps = eps;
@@ -133,6 +66,21 @@ export class GroupNorm {
   }
 
   forward(x: Tensor): Tensor {
+    checkAxisSize("GroupNorm", x, 1, this.channels, "channels");
     return x.groupNorm(this.groups, { weight: this.weight, bias: this.bias, eps: this.eps });
+  }
+}
+
+/** Divided by a power of the mean square of `size` neighbouring channels (axis 1); see Tensor.localResponseNorm. */
+export class LocalResponseNorm {
+  constructor(
+    readonly size: number,
+    private readonly options: LocalResponseNormOptions = {},
+  ) {
+    checkSizes("LocalResponseNorm", { size });
+  }
+
+  forward(x: Tensor): Tensor {
+    return x.localResponseNorm(this.size, this.options);
   }
 }

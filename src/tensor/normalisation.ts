@@ -21,6 +21,15 @@ export interface RmsNormOptions {
   readonly eps?: number;
 }
 
+export interface LocalResponseNormOptions {
+  /** Factor of the mean square; default 1e-4. */
+  readonly alpha?: number;
+  /** The power; default 0.75. */
+  readonly beta?: number;
+  /** Added to the mean square; default 1. */
+  readonly k?: number;
+}
+
 export abstract class Normalisation extends Resampling {
   /** Normalises over the last axes, of sizes `shape`; weight and bias have that shape. */
   layerNorm(shape: Shape, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
@@ -74,6 +83,27 @@ export abstract class Normalisation extends Resampling {
   /** Normalises each channel (axis 1) of each batch entry. */
   instanceNorm(options?: NormOptions): Tensor {
     return this.groupNorm(this.sizeAt(1), options);
+  }
+
+  /**
+   * Divided by (k + alpha * mean square)^beta, the mean being over `size` neighbouring channels (axis 1), of which those
+   * outside count as 0 (Krizhevsky and others, 2012).
+   */
+  localResponseNorm(
+    size: number,
+    { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
+  ): Tensor {
+    if (this.ndim < 2 || !Number.isInteger(size) || size < 1)
+      throw new TensorError(
+        `localResponseNorm: needs [batch, channels, ..] and a positive size, got ${this} and ${size}`,
+      );
+    const x = this.wide();
+    const before = Math.floor(size / 2);
+    const around = this.shape.map((_, axis): [number, number] =>
+      axis === 1 ? [before, size - 1 - before] : [0, 0],
+    );
+    const square = x.square().pad(around).unfold(1, size, 1).mean(-1);
+    return x.div(square.mul(alpha).add(k).pow(beta)).cast(this.toFloats().dtype);
   }
 
   /** Divided by its norm along an axis, of at least eps. */

@@ -49,6 +49,7 @@ describe("a model", () => {
       "norm.inner.bias",
       "norm.inner.runningMean",
       "norm.inner.runningVar",
+      "norm.inner.numBatchesTracked",
       "last.weight",
     ]);
   });
@@ -132,7 +133,7 @@ describe("layers", () => {
     for (let i = 0; i < 3; i++) await step(x);
     const kept = 0.9 ** 3;
     const expected = [2 * (1 - kept), 20 * (1 - kept), kept + 2 * (1 - kept), kept + 200 * (1 - kept)];
-    const found = [...(await numbers(layer.runningMean)), ...(await numbers(layer.runningVar))];
+    const found = [...(await numbers(layer.runningMean!)), ...(await numbers(layer.runningVar!))];
     for (const [i, value] of found.entries()) expect(value).toBeCloseTo(expected[i], 4);
   });
 
@@ -142,8 +143,8 @@ describe("layers", () => {
     const changed = x.add(Tensor.from([0, 0, 1]).reshape([1, 3, 1]));
     const first = async (y: Tensor) => numbers(layer.forward(y, y, y, { isCausal: true }).narrow(1, 0, 2));
     expect(await first(changed)).toEqual(await first(x));
-    const mask = Tensor.from([[true, true, false]]);
-    const seen = async (keys: Tensor) => numbers(layer.forward(x, keys, keys, { mask }));
+    const keyPaddingMask = Tensor.from([[false, false, true]]);
+    const seen = async (keys: Tensor) => numbers(layer.forward(x, keys, keys, { keyPaddingMask }));
     expect(await seen(changed)).toEqual(await seen(x));
   });
 
