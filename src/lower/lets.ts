@@ -10,6 +10,7 @@ import {
   type Atom,
   divIndex,
   type Index,
+  type LoadedAtom,
   letAtom,
   modIndex,
   mulIndex,
@@ -59,6 +60,8 @@ export function bindLets(body: readonly Stmt[], atom: Atom): Stmt[] {
 
 class Binder {
   private readonly scopes: Scope[] = [];
+  /** Depths of loaded atoms among the open scopes: a chain of loads would be walked again for every link. */
+  private readonly loadedDepths = new Map<Atom, number>();
   private names = 0;
 
   phase(body: readonly Stmt[], atom: Atom): Stmt[] {
@@ -81,9 +84,11 @@ class Binder {
       boundIndex: new Map(),
     };
     this.scopes.push(scope);
+    this.loadedDepths.clear();
     const shared = sharedIn(body);
     for (const s of body) this.statement(s, scope, shared);
     this.scopes.pop();
+    this.loadedDepths.clear();
     return scope.out;
   }
 
@@ -213,15 +218,20 @@ class Binder {
       for (let d = this.scopes.length - 1; d > 0; d--) if (this.scopes[d].loop === atom) return d;
       return 0;
     }
-    if (atom.kind === "loaded") {
-      let depth = 0;
-      for (const x of topologicalOrder([atom.value])) {
-        for (const index of indicesOf(x)) depth = Math.max(depth, this.depthOfIndex(index));
-        if (x.op === "load") depth = Math.max(depth, this.depthOfLoad(x.buffer, x.valid.length > 0));
-      }
-      return depth;
-    }
-    return 0;
+    return atom.kind === "loaded" ? this.depthOfLoaded(atom) : 0;
+  }
+
+  private depthOfLoaded(atom: LoadedAtom): number {
+    const known = this.loadedDepths.get(atom);
+    if (known !== undefined) return known;
+    let depth = 0;
+    for (const other of atom.dependsOn)
+      if (other.kind !== "loaded") depth = Math.max(depth, this.depthOfAtom(other));
+    // The loads of loaded positions are among these.
+    for (const x of topologicalOrder([atom.value]))
+      if (x.op === "load") depth = Math.max(depth, this.depthOfLoad(x.buffer, x.valid.length > 0));
+    this.loadedDepths.set(atom, depth);
+    return depth;
   }
 
   /** A load stays inside loops that write its buffer and inside conditions that may guard it. */
