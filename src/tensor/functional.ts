@@ -1,74 +1,256 @@
 // Functional gradients: functions of tensors become functions that give their gradients, any number of times over.
+//
+// Arguments and results may be containers (arrays and plain objects, nested) of float tensors. Forward mode is reverse
+// mode twice: the pullback is linear in what it pulls back, and the pullback of that is the pushforward. So each
+// primitive needs one rule, gradients in closed form are followed as well, and since graphs are lazy the value of the
+// pullback itself is never computed.
 
-import { constNode, identity, type Node } from "../graph/node.js";
+import { constNode, identity, type Node, sameShape } from "../graph/node.js";
 import { isFloat } from "../scalar/dtype.js";
+import { mapLeaves } from "./containers.js";
 import { TensorError } from "./core.js";
 import { gradientsOf } from "./gradient.js";
 import { Tensor } from "./tensor.js";
 
-/** A tensor of the same value, up to which gradients are wanted; those of outer functions go on through it. */
-function standIn(x: Tensor): { tensor: Tensor; node: Node } {
-  const node = identity(x.node);
-  node.differentiable = true;
-  return { tensor: Tensor.ofNode(node), node };
+export const isFloatTensor = (x: unknown): x is Tensor => x instanceof Tensor && isFloat(x.dtype);
+
+/** A container whose float tensors were replaced by stand-ins, up to which gradients are wanted. */
+interface Lifted<T> {
+  readonly given: T;
+  /** The stand-ins' nodes, in the container's order. */
+  readonly nodes: readonly Node[];
+}
+
+/** Stand-ins have the tensors' values; gradients of outer functions go on through them. */
+function lift<T>(container: T, operation: string, what: string): Lifted<T> {
+  const nodes: Node[] = [];
+  const given = mapLeaves(container, (leaf) => {
+    if (!isFloatTensor(leaf)) return leaf;
+    const node = identity(leaf.node);
+    node.differentiable = true;
+    nodes.push(node);
+    return Tensor.ofNode(node);
+  }) as T;
+  if (nodes.length === 0)
+    throw new TensorError(`${operation}: ${what} must be a float tensor or hold one, got ${container}`);
+  return { given, nodes };
+}
+
+const zeros = (like: Node): Node => constNode(0, like.dtype, like.shape);
+
+/** The container with a gradient in place of each float tensor, nothing in place of other leaves. */
+function gradientsLike<T>(container: T, nodes: readonly Node[], found: ReadonlyMap<Node, Node>): T {
+  let next = 0;
+  return mapLeaves(container, (leaf) => {
+    if (!isFloatTensor(leaf)) return undefined;
+    const node = nodes[next++];
+    return Tensor.ofNode(found.get(node) ?? zeros(node));
+  }) as T;
+}
+
+/** The float tensors of a container. */
+export function floatsOf(container: unknown): Tensor[] {
+  const found: Tensor[] = [];
+  mapLeaves(container, (leaf) => {
+    if (isFloatTensor(leaf)) found.push(leaf);
+    return leaf;
+  });
+  return found;
+}
+
+/** For each float tensor of `container` the node beside it in `beside`, of its shape and dtype; undefined is zero. */
+function nodesBeside(container: unknown, beside: unknown, operation: string, what: string): Node[] {
+  const nodes: Node[] = [];
+  const visit = (leaf: unknown, other: unknown): void => {
+    if (!isFloatTensor(leaf)) return;
+    if (other === undefined) nodes.push(zeros(leaf.node));
+    else if (other instanceof Tensor && other.dtype === leaf.dtype && sameShape(other.shape, leaf.shape))
+      nodes.push(other.node);
+    else
+      throw new TensorError(`${operation}: ${what} of ${leaf} must have its shape and dtype, got ${other}`);
+  };
+  mapLeaves(container, visit, beside);
+  return nodes;
+}
+
+/** What is differentiated with respect to: the number of an argument, or a list of such numbers. */
+export type Places = number | readonly number[];
+
+/** A gradient of the argument's own type, or one for each place of a list. */
+export type GradientAt<A extends readonly unknown[], P extends Places> = P extends number
+  ? A[P]
+  : { -readonly [K in keyof P]: P[K] extends number ? A[P[K]] : never };
+
+/** That the function gives more beside its value: [value, more]. */
+export interface WithMore {
+  readonly hasAux: true;
+}
+
+function scalarNodeOf(value: unknown): Node {
+  if (isFloatTensor(value) && value.size === 1) return value.node;
+  throw new TensorError(
+    `grad: the function must give a float tensor of one element, got ${value}; ` +
+      "reduce it (sum, mean), or use vjp or jacobian",
+  );
 }
 
 /**
- * The function that gives the value of `fn` and its gradient with respect to argument `argnums` (default 0; with a list
- * of places a list of gradients). `fn` must give a float tensor of one element.
+ * The function that gives the value of `fn` and its gradient with respect to argument `places` (default 0; with a list
+ * of places a list of gradients). `fn` must give a float tensor of one element; with `hasAux` also more, and the
+ * function gives [[value, more], gradient]. Arguments may be containers; gradients are containers alike, in which
+ * leaves that are no float tensors are undefined.
  */
 export function valueAndGrad<A extends readonly unknown[]>(
   fn: (...args: A) => Tensor,
-  argnums?: number,
-): (...args: A) => [Tensor, Tensor];
-export function valueAndGrad<A extends readonly unknown[]>(
+): (...args: A) => [Tensor, A[0]];
+export function valueAndGrad<A extends readonly unknown[], const P extends Places>(
   fn: (...args: A) => Tensor,
-  argnums: readonly number[],
-): (...args: A) => [Tensor, Tensor[]];
+  places: P,
+): (...args: A) => [Tensor, GradientAt<A, P>];
+export function valueAndGrad<A extends readonly unknown[], M, const P extends Places>(
+  fn: (...args: A) => readonly [Tensor, M],
+  places: P,
+  options: WithMore,
+): (...args: A) => [[Tensor, M], GradientAt<A, P>];
 export function valueAndGrad<A extends readonly unknown[]>(
-  fn: (...args: A) => Tensor,
-  argnums: number | readonly number[] = 0,
-): (...args: A) => [Tensor, Tensor | Tensor[]] {
-  const places = typeof argnums === "number" ? [argnums] : argnums;
+  fn: (...args: A) => Tensor | readonly [Tensor, unknown],
+  places?: Places,
+  options?: { readonly hasAux?: boolean },
+): (...args: A) => [unknown, unknown] {
+  return differentiated(fn, places, options);
+}
+
+function differentiated<A extends readonly unknown[]>(
+  fn: (...args: A) => Tensor | readonly [Tensor, unknown],
+  places: Places = 0,
+  { hasAux = false }: { readonly hasAux?: boolean } = {},
+): (...args: A) => [unknown, unknown] {
+  const list = typeof places === "number" ? [places] : places;
   return (...args: A) => {
-    const leaves = new Map<number, Node>();
-    const given = args.map((arg, place) => {
-      if (!places.includes(place)) return arg;
-      if (!(arg instanceof Tensor) || !isFloat(arg.dtype)) {
-        throw new TensorError(`grad: argument ${place} must be a float tensor, got ${arg}`);
-      }
-      const { tensor, node } = standIn(arg);
-      leaves.set(place, node);
-      return tensor;
-    }) as unknown as A;
-    const value = fn(...given);
-    if (!(value instanceof Tensor) || value.size !== 1 || !isFloat(value.dtype)) {
-      throw new TensorError(`grad: the function must give a float tensor of one element, got ${value}`);
-    }
-    const output = value.node;
-    const wanted = new Set(leaves.values());
-    const found = gradientsOf(output, constNode(1, output.dtype, output.shape), (x) => wanted.has(x));
-    const gradients = places.map((place) => {
-      const node = leaves.get(place)!;
-      return Tensor.ofNode(found.get(node) ?? constNode(0, node.dtype, node.shape));
-    });
-    return [value, typeof argnums === "number" ? gradients[0] : gradients];
+    const lifted = new Map(list.map((place) => [place, lift(args[place], "grad", `argument ${place}`)]));
+    const given = args.map((arg, place) => lifted.get(place)?.given ?? arg) as unknown as A;
+    const result = fn(...given);
+    const output = scalarNodeOf(hasAux ? (result as readonly [Tensor, unknown])[0] : result);
+    const wanted = new Set([...lifted.values()].flatMap(({ nodes }) => nodes));
+    const seed = constNode(1, output.dtype, output.shape);
+    const found = gradientsOf([[output, seed]], (x) => wanted.has(x));
+    const gradients = list.map((place) => gradientsLike(args[place], lifted.get(place)!.nodes, found));
+    return [result, typeof places === "number" ? gradients[0] : gradients];
   };
 }
 
-/** The function that gives the gradient of `fn`; see valueAndGrad. */
-export function grad<A extends readonly unknown[]>(
+/** The function that gives the gradient of `fn`, with `hasAux` [gradient, more]; see valueAndGrad. */
+export function grad<A extends readonly unknown[]>(fn: (...args: A) => Tensor): (...args: A) => A[0];
+export function grad<A extends readonly unknown[], const P extends Places>(
   fn: (...args: A) => Tensor,
-  argnums?: number,
-): (...args: A) => Tensor;
+  places: P,
+): (...args: A) => GradientAt<A, P>;
+export function grad<A extends readonly unknown[], M, const P extends Places>(
+  fn: (...args: A) => readonly [Tensor, M],
+  places: P,
+  options: WithMore,
+): (...args: A) => [GradientAt<A, P>, M];
 export function grad<A extends readonly unknown[]>(
-  fn: (...args: A) => Tensor,
-  argnums: readonly number[],
-): (...args: A) => Tensor[];
-export function grad<A extends readonly unknown[]>(
-  fn: (...args: A) => Tensor,
-  argnums: number | readonly number[] = 0,
-): (...args: A) => Tensor | Tensor[] {
-  const both = valueAndGrad(fn, argnums as number) as (...args: A) => [Tensor, Tensor | Tensor[]];
-  return (...args: A) => both(...args)[1];
+  fn: (...args: A) => Tensor | readonly [Tensor, unknown],
+  places: Places = 0,
+  options?: { readonly hasAux?: boolean },
+): (...args: A) => unknown {
+  const both = differentiated(fn, places, options);
+  return (...args: A) => {
+    const [result, gradient] = both(...args);
+    return options?.hasAux === true ? [gradient, (result as [Tensor, unknown])[1]] : gradient;
+  };
+}
+
+/**
+ * Gradients of an output with respect to tensors that it was computed from and that require gradients: a container of
+ * them, say a model's parameters. Nothing is added to `grad`. With `seed`, of its shape, the output need not be a scalar.
+ *
+ * @example const gradients = gradientsFor(loss, nn.parameters(model));
+ */
+export function gradientsFor<T>(output: Tensor, inputs: T, seed?: Tensor): T {
+  const node = seed === undefined ? scalarNodeOf(output) : output.node;
+  const [start] =
+    seed === undefined
+      ? [constNode(1, node.dtype, node.shape)]
+      : nodesBeside(output, seed, "gradientsFor", "the seed");
+  const tensors = floatsOf(inputs);
+  const stray = tensors.find((x) => !x.node.differentiable);
+  if (stray !== undefined) throw new TensorError(`gradientsFor: ${stray} requires no gradient`);
+  const nodes = tensors.map((x) => x.node);
+  const wanted = new Set(nodes);
+  const found = gradientsOf([[node, start]], (x) => wanted.has(x));
+  return gradientsLike(inputs, nodes, found);
+}
+
+/**
+ * [fn(...primals), pullback]. The pullback takes gradients of the result (a container like it; what is undefined is
+ * zero) to gradients of the primals, a list of containers like them.
+ */
+export function vjp<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  ...primals: A
+): [result: R, pullback: (gradients: R) => A] {
+  const { given, nodes } = lift([...primals], "vjp", "the primals");
+  const result = fn(...(given as unknown as A));
+  const wanted = new Set(nodes);
+  const pullback = (gradients: R): A => {
+    const seeds = nodesBeside(result, gradients, "vjp", "the gradient");
+    const outputs = floatsOf(result).map((output, i) => [output.node, seeds[i]] as const);
+    const found = gradientsOf(outputs, (x) => wanted.has(x));
+    return gradientsLike([...primals], nodes, found) as unknown as A;
+  };
+  return [result, pullback];
+}
+
+/** The result of `fn` and the linear map from tangents of its arguments to tangents of the result. */
+export function linearize<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  primals: A,
+): [result: R, pushforward: (tangents: A) => R] {
+  const { given, nodes } = lift([...primals], "jvp", "the primals");
+  const result = fn(...(given as unknown as A));
+  const outputs = floatsOf(result);
+  // The pullback of unknowns; it is linear in them, so that their values do not matter.
+  const unknowns = outputs.map(({ node }) => {
+    const unknown = identity(zeros(node));
+    unknown.differentiable = true;
+    return unknown;
+  });
+  const wanted = new Set(nodes);
+  const pulled = gradientsOf(
+    outputs.map(({ node }, i) => [node, unknowns[i]] as const),
+    (x) => wanted.has(x),
+  );
+  const pushforward = (tangents: A): R => {
+    const seeds = nodesBeside([...primals], [...tangents], "jvp", "the tangent");
+    const pairs = nodes.flatMap((node, i) => {
+      const back = pulled.get(node);
+      return back === undefined ? [] : [[back, seeds[i]] as const];
+    });
+    const found = gradientsOf(pairs, (x) => unknowns.includes(x));
+    return gradientsLike(result, unknowns, found);
+  };
+  return [result, pushforward];
+}
+
+/**
+ * [fn(...primals), tangents of the result]: the derivative in the direction of the tangents, which are containers like
+ * the primals; what is undefined is zero.
+ */
+export function jvp<A extends readonly unknown[], R>(
+  fn: (...args: A) => R,
+  primals: A,
+  tangents: A,
+): [result: R, tangents: R] {
+  const [result, pushforward] = linearize(fn, primals);
+  return [result, pushforward(tangents)];
+}
+
+/** The product of the Hessian of a scalar function with vectors like its arguments, without the Hessian. */
+export function hvp<A extends readonly unknown[]>(fn: (...args: A) => Tensor, primals: A, vectors: A): A {
+  const places = primals.flatMap((x, place) => (floatsOf(x).length > 0 ? [place] : []));
+  const gradients = grad(fn, places) as unknown as (...args: A) => unknown[];
+  const products = jvp(gradients, primals, vectors)[1];
+  return primals.map((_, place) => products[places.indexOf(place)]) as unknown as A;
 }

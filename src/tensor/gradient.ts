@@ -7,16 +7,27 @@ import { TensorError, tensorOfLeaf } from "./core.js";
 import { inputGradients } from "./gradient-rules.js";
 import type { Tensor } from "./tensor.js";
 
-/** Gradients of `output` (weighted by `seed`, of its shape) with respect to every leaf and every node in `wanted`. */
-export function gradientsOf(output: Node, seed: Node, wanted: (node: Node) => boolean): Map<Node, Node> {
+/**
+ * Gradients of the sum of all outputs, each weighted by its seed, with respect to every node that is wanted. Outputs
+ * and seeds come in pairs, of one shape and dtype.
+ */
+export function gradientsOf(
+  outputs: readonly (readonly [output: Node, seed: Node])[],
+  wanted: (node: Node) => boolean,
+): Map<Node, Node> {
   const found = new Map<Node, Node>();
-  if (!output.differentiable) return found;
+  const roots = outputs.map(([output]) => output).filter((output) => output.differentiable);
   // Through realised nodes too: they keep their inputs as long as a gradient may be asked for.
-  const order = topologicalNodes([output], (node) => node.inputs.filter((input) => input.differentiable));
+  const order = topologicalNodes(roots, (node) => node.inputs.filter((input) => input.differentiable));
   // The way back goes only through nodes that lead to wanted ones.
   const leads = new Set<Node>();
   for (const node of order) if (wanted(node) || node.inputs.some((x) => leads.has(x))) leads.add(node);
-  const sums = new Map<Node, Node>([[output, seed]]);
+  const sums = new Map<Node, Node>();
+  const give = (node: Node, part: Node): void => {
+    const known = sums.get(node);
+    sums.set(node, known === undefined ? part : binary("add", known, part));
+  };
+  for (const [output, seed] of outputs) give(output, seed);
   for (const node of order.reverse()) {
     const g = sums.get(node);
     if (g === undefined || !leads.has(node)) continue;
@@ -27,8 +38,7 @@ export function gradientsOf(output: Node, seed: Node, wanted: (node: Node) => bo
     inputGradients(node, g).forEach((part, i) => {
       const input = node.inputs[i];
       if (part === undefined || !leads.has(input) || !isFloat(input.dtype)) return;
-      const known = sums.get(input);
-      sums.set(input, known === undefined ? part : binary("add", known, part));
+      give(input, part);
     });
   }
   return found;
@@ -48,7 +58,7 @@ export function backward(result: Tensor, seed: Tensor | undefined, wrap: (node: 
   if (!sameShape(start.shape, output.shape) || start.dtype !== output.dtype) {
     throw new TensorError(`backward: the gradient ${seed} must have the shape and dtype of ${result}`);
   }
-  for (const [node, g] of gradientsOf(output, start, (x) => tensorOfLeaf(x) !== undefined)) {
+  for (const [node, g] of gradientsOf([[output, start]], (x) => tensorOfLeaf(x) !== undefined)) {
     const tensor = tensorOfLeaf(node)!;
     const own = wrap(g).detach();
     tensor.grad = tensor.grad === undefined ? own : tensor.grad.add(own);

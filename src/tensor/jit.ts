@@ -17,10 +17,10 @@ import {
   storeBytes,
 } from "../engine/engine.js";
 import { bufferNode, type Node, printShape } from "../graph/node.js";
+import { isBound, isPlainObject, mapLeaves } from "./containers.js";
 import { TensorError } from "./core.js";
 import { setStorageTracker, type StorageTracker, type TensorStorage, upcomingSerial } from "./storage.js";
 import { Tensor } from "./tensor.js";
-import { Variable } from "./variable.js";
 
 export interface JitOptions {
   /** Name of the device; else the default at each call. */
@@ -85,21 +85,6 @@ export function jit<A extends readonly unknown[], R>(
 }
 
 // --- arguments ---------------------------------------------------------------------------------------------------
-
-const isPlainObject = (x: unknown): x is Record<string, unknown> =>
-  typeof x === "object" && x !== null && Object.getPrototypeOf(x) === Object.prototype;
-
-const isBound = (x: unknown): x is { variable: Variable; value: number } =>
-  isPlainObject(x) && x.variable instanceof Variable;
-
-/** Rebuilds arrays and plain objects with other leaves. */
-function mapLeaves(x: unknown, change: (leaf: unknown) => unknown): unknown {
-  if (Array.isArray(x)) return x.map((item) => mapLeaves(item, change));
-  if (isPlainObject(x) && !isBound(x)) {
-    return Object.fromEntries(Object.entries(x).map(([name, item]) => [name, mapLeaves(item, change)]));
-  }
-  return change(x);
-}
 
 function takeApart(args: readonly unknown[]): Arguments {
   const tensors: Tensor[] = [];
