@@ -14,6 +14,9 @@ interface LayerOptions {
   /** Inputs after the first are a state. */
   readonly state?: boolean;
   readonly lengths?: readonly number[];
+  /** A function of nn that the layer goes through, and its options. */
+  readonly wrap?: "weightNorm" | "spectralNorm";
+  readonly wrapOptions?: object;
   /** Attention gives its weights too. */
   readonly weights?: object;
 }
@@ -52,6 +55,7 @@ export const layer: Operation = (tensors, args) => {
   const [kind, made, names, options, after] = args as [string, unknown[], string[], LayerOptions, string[]];
   const Kind = (nn as unknown as Record<string, new (...given: unknown[]) => AnyLayer>)[kind];
   const layer = new Kind(...made);
+  if (options.wrap !== undefined) nn[options.wrap](layer, options.wrapOptions);
   if (options.evaluate === true) nn.evaluate(layer);
   const paths = Object.keys(nn.stateDict(layer));
   const known = Object.keys(nn.stateDict(layer, { names: "torch" }));
