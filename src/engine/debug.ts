@@ -42,3 +42,9 @@ export function showCode(device: Device, programs: readonly Program[]): void {
   if (getConfig().debug < 4) return;
   for (const program of programs) say(`--- code of ${program.name}\n${device.codeOf(program)}`);
 }
+
+/** DEBUG=1: that a kernel did not compile as scheduled and is compiled as it was fused. */
+export function showPlainer(kernel: string, reason: Error): void {
+  if (getConfig().debug < 1) return;
+  say(`brisc: ${kernel} does not compile as scheduled, and is compiled as it was fused: ${reason.message}`);
+}

@@ -1,7 +1,7 @@
 // Compiles a normal graph for a device into a plan: one command list, and which slot each buffer goes to. Plans are
 // cached by the graph's key, so that the same computation on other data costs no compiling.
 
-import type { Command, CommandList, Device } from "../device/device.js";
+import type { Command, CommandList, Device, Executable } from "../device/device.js";
 import type { Target } from "../device/target.js";
 import { fuse, type FusedKernel } from "../fuse/fuse.js";
 import { storageNode } from "../fuse/place.js";
@@ -14,7 +14,7 @@ import { lowerKernel } from "../lower/lower.js";
 import type { Program } from "../lower/program.js";
 import { bytesOf } from "../scalar/dtype.js";
 import { scheduleKernel } from "../schedule/schedule.js";
-import { showCode, showCompiled, showPlan } from "./debug.js";
+import { showCode, showCompiled, showPlainer, showPlan } from "./debug.js";
 import { planSlots } from "./memory.js";
 
 /** Where a root's elements are after the plan has run. */
@@ -90,10 +90,10 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   const start = performance.now();
   const { kernels, outputs } = fuse(roots, device.target);
   const fused = performance.now();
-  const programs = kernels.map(({ kernel }) => compileKernel(kernel, device));
+  const programs = kernels.map(({ kernel }) => programOf(kernel, device));
   showCode(device, programs);
   const lowered = performance.now();
-  const executables = await device.compile(programs);
+  const executables = await compilePrograms(kernels, programs, device);
   showPlan(device, programs, {
     fuse: fused - start,
     schedule: lowered - fused,
@@ -142,9 +142,37 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
 /** Programs of kernels met before, by the kernel's text: its loops, addresses and values, without the data. */
 const scheduleCache = new WeakMap<Target, Map<string, Program>>();
 
-function compileKernel(kernel: Kernel, { target }: Device): Program {
+function programOf(kernel: Kernel, { target }: Device): Program {
   const known = entry(scheduleCache, target, () => new Map<string, Program>());
   return entry(known, printKernel(kernel), () => scheduleAndLower(kernel, target));
+}
+
+/**
+ * Compiles programs, which are exchanged in place for plainer ones where the compiler does not take them: a schedule
+ * unrolls and vectorises, which may make a kernel larger than a compiler accepts; as the fuser wrote it, it is small.
+ */
+async function compilePrograms(
+  kernels: readonly FusedKernel[],
+  programs: Program[],
+  device: Device,
+): Promise<readonly Executable[]> {
+  try {
+    return await device.compile(programs);
+  } catch {
+    const executables: Executable[] = [];
+    for (const [i, { kernel }] of kernels.entries()) {
+      try {
+        executables.push(...(await device.compile([programs[i]])));
+      } catch (error) {
+        const plain = lowerKernel(kernel, device.target);
+        showPlainer(kernel.name, error as Error);
+        executables.push(...(await device.compile([plain]).catch(() => Promise.reject(error))));
+        programs[i] = plain;
+        scheduleCache.get(device.target)?.set(printKernel(kernel), plain);
+      }
+    }
+    return executables;
+  }
 }
 
 function scheduleAndLower(kernel: Kernel, target: Target): Program {

@@ -22,6 +22,15 @@ export interface AttentionOptions {
   readonly dropout?: number;
 }
 
+export interface QuantizedOptions {
+  /** What is taken off the integers of each block, [out, blocks]. */
+  readonly zeroPoints?: Tensor;
+  /** [out] */
+  readonly bias?: Tensor;
+  /** The weight's name, for messages. */
+  readonly name?: string;
+}
+
 export abstract class Linear extends Statistics {
   /**
    * Product of matrices as in PyTorch: the last two axes are matrices, [.., m, k] x [.., k, n] gives [.., m, n], those
@@ -73,6 +82,31 @@ export abstract class Linear extends Statistics {
     const dtype = contractionType("linear", this.self, weight);
     const product = contract(this.unsqueeze(-2), weight, dtype);
     return (bias === undefined ? product : product.add(bias.cast(product.dtype))).cast(dtype);
+  }
+
+  /**
+   * this [.., in] x quantised weight [out, in] transposed: [.., out], where weight holds small integers and each run of
+   * in / blocks of them has a scale, scales [out, blocks], by which they are multiplied; `zeroPoints` [out, blocks] are
+   * taken off before. The scales stand outside of the inner sum.
+   */
+  quantizedLinear(weight: Tensor, scales: Tensor, { zeroPoints, bias, name = "weight" }: QuantizedOptions = {}): Tensor {
+    const [outputs, width] = weight.ndim === 2 ? weight.sizes : [0, 0];
+    const blocks = scales.ndim === 2 ? scales.sizeAt(1) : 0;
+    const fits = width > 0 && this.ndim > 0 && sameDim(this.shape[this.ndim - 1], width);
+    if (!fits || scales.shape[0] !== outputs || blocks === 0 || width % blocks !== 0) {
+      throw new TensorError(
+        `quantizedLinear: ${name} ${weight} of [out, in] must have the width of ${this}, and rows of ${width} that ` +
+          `divide into the ${blocks} blocks of the scales ${scales} of [out, blocks]`,
+      );
+    }
+    const dtype = this.toFloats().dtype;
+    const wide = accumulationType(dtype);
+    // [.., 1, blocks, size] x [out, blocks, size]
+    const x = this.cast(wide).unflatten(-1, [blocks, width / blocks]).unsqueeze(-3);
+    let total = x.mul(weight.cast(wide).unflatten(1, [blocks, width / blocks])).sum(-1);
+    if (zeroPoints !== undefined) total = total.sub(x.sum(-1).mul(zeroPoints.cast(wide)));
+    const result = total.mul(scales.cast(wide)).sum(-1);
+    return (bias === undefined ? result : result.add(bias.cast(wide))).cast(dtype);
   }
 
   /**

@@ -397,7 +397,7 @@ describe.skipIf(missing !== undefined)("compiling", () => {
   const fresh = (): string => mkdtempSync(join(directory, "cache-"));
   const inputs = { a: noise(20), b: noise(20) };
 
-  test("a damaged or truncated cache file is built again", async () => {
+  test("42. a damaged or truncated cache file is built again", async () => {
     const cacheDirectory = fresh();
     await agree(await makeDevice({ cacheDirectory }), add(20, 4), inputs);
     const files = readdirSync(cacheDirectory);
@@ -464,7 +464,7 @@ exec cc "$@" < ${directory}/in-$$.c\n`;
     );
   });
 
-  test("processes share a cache, and end cleanly with threads left running", async () => {
+  test("42. processes share a cache, and end cleanly with threads left running", async () => {
     const cacheDirectory = fresh();
     const contents = `
       import { createCpuDevice } from "./src/device/cpu/device.js";

@@ -178,7 +178,7 @@ describe("more buffers than a kernel may have", () => {
   });
 });
 
-describe("elements narrower than a word", () => {
+describe("43. elements narrower than a word", () => {
   for (const dtype of [
     "bool",
     "int8",

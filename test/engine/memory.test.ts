@@ -34,7 +34,7 @@ async function residents(count: number, step: () => Promise<void>): Promise<numb
 const growth = (found: readonly number[]): number =>
   Math.min(...found.slice(-2)) - Math.max(...found.slice(2, 4));
 
-describe.each(devices.map((d) => [d.name, d] as const))("memory on %s", (name, device) => {
+describe.each(devices.map((d) => [d.name, d] as const))("25. memory stays flat on %s", (name, device) => {
   if (!device.available) {
     test.skip(`not here: ${device.reason}`, () => {});
     return;
