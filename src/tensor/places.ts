@@ -97,7 +97,7 @@ function completeParts(parts: readonly SlicePart[], x: Tensor, operation: string
   }, 0);
   if (named > x.ndim || dots > 1) {
     throw new TensorError(
-      `${operation}: parts for ${named} axes${dots > 1 ? ` and ${dots} "..."` : ""} are too many for ${x}`,
+      `${operation}: ${named} parts${dots > 1 ? ` and ${dots} "..."` : ""} are too many for ${x}`,
     );
   }
   return parts.flatMap((part): SlicePart[] =>

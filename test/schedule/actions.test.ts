@@ -184,6 +184,10 @@ describe("parallel", () => {
     `);
   });
   it("refuses a reduction", () => refused(TOTAL, { action: "parallel", loop: "k" }));
+  it("refuses a scatter, also one that writes: the last value must stay", () => {
+    refused(TEXTS.scatter, { action: "parallel", loop: "i" });
+    refused(TEXTS.written, { action: "parallel", loop: "i" });
+  });
   it("shares what was computed before the loop among its threads", () => {
     const kernel = parseKernel(TEXTS.centred);
     const scheduled = applySchedule(kernel, [{ action: "parallel", loop: "i" }]);

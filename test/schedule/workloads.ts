@@ -142,6 +142,9 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "convolution's adjoint": () => [convolutionAdjoint(2, 6, 9, 5)],
   gather: () => [g.gather(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), 0)],
   scatter: () => [g.scatterAdd(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), leaf([9, 20]), 0)],
+  "scatter that writes": () => [
+    g.scatter(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), leaf([9, 20]), 0, "write"),
+  ],
   adam: () => adam(300),
 };
 
@@ -207,6 +210,11 @@ export const TEXTS: Readonly<Record<string, string>> = {
     for z in 10 { store out[z] = int32:0 }
     for i in 33 {
       if ({at[i] in [-50, 50]}, -{at[i] in [-50, 50]} + 9) { accumulate add out[{at[i] in [-50, 50]}] = v[i] }
+    } }`,
+  written: `kernel written(out: int32[10], at: int32[33], v: int32[33]) {
+    for z in 10 { store out[z] = int32:0 }
+    for i in 33 {
+      if ({at[i] in [-50, 50]}, -{at[i] in [-50, 50]} + 9) { store out[{at[i] in [-50, 50]}] = v[i] }
     } }`,
   border: `kernel border(out: int32[96], a: int32[60]) {
     for i in 8 { for j in 12 { store out[i*12 + j] = a[i*10 + j - 11] when (i - 1, -i + 6, j - 1, -j + 10) } } }`,

@@ -65,18 +65,13 @@ describe("slices", () => {
       { numRuns: 200 },
     ));
 
-  it("write where they read, or say that they cannot", () =>
+  it("write where they read", () =>
     fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 8 }), range, async (size, given) => {
         const x = places(size).contiguous();
         const view = x.slice([given]);
         if (view.size === 0) return;
-        try {
-          view.assign(view.neg().sub(1));
-        } catch (error) {
-          expect(String(error)).toContain("cannot be written");
-          return;
-        }
+        view.assign(view.neg().sub(1));
         const expected = Array.from({ length: size }, (_, i) =>
           taken(size, given).includes(i) ? -i - 1 : i,
         );
