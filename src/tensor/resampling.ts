@@ -117,7 +117,7 @@ export abstract class Resampling extends AdaptivePooling {
       const axis = first + i;
       const { count, taps, weights } = table;
       if (weights === undefined) {
-        result = result.takenAt(axis, table);
+        result = result.tapsOf(axis, table);
         return;
       }
       // Axes one after the other: each sum is stored, so that the next does not take it again for each of its taps.
@@ -130,7 +130,7 @@ export abstract class Resampling extends AdaptivePooling {
         ...shape.slice(axis + 1),
       ]);
       result = wide
-        .takenAt(axis, table)
+        .tapsOf(axis, table)
         .unflatten(axis, [count, taps])
         .mul(factors)
         .sum(axis + 1);
@@ -139,7 +139,7 @@ export abstract class Resampling extends AdaptivePooling {
   }
 
   /** The elements of an axis that a table names: [.., count * taps, ..]. */
-  private takenAt(axis: number, { places, repeats }: AxisTaps): Tensor {
+  private tapsOf(axis: number, { places, repeats }: AxisTaps): Tensor {
     if (repeats !== undefined) return this.repeatInterleave(repeats, axis);
     return this.self.indexSelect(axis, this.table(places, "int32", [places.length]));
   }
