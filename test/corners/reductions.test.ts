@@ -5,7 +5,7 @@ import { type BoundVariable, type DType, jit, Tensor, Variable } from "../../src
 import { visitStatements } from "../../src/kernel/ir.js";
 import { corner, kernelsOf, numbers, operationsOf } from "./corner.js";
 
-const { NaN, POSITIVE_INFINITY: inf } = Number;
+const { NaN: nan, POSITIVE_INFINITY: inf } = Number;
 const of = (dtype: DType, ...values: number[]): Tensor => Tensor.from(values, { dtype });
 /** Floats without a pattern, the same at every run. */
 const wild = (...shape: number[]): Tensor => {
@@ -47,7 +47,7 @@ corner(
     expect(await numbers(none.prod(0))).toEqual([1, 1, 1]);
     expect(await numbers(none.max(0))).toEqual([-inf, -inf, -inf]);
     expect(await numbers(none.min(0))).toEqual([inf, inf, inf]);
-    expect(await numbers(none.mean(0))).toEqual([NaN, NaN, NaN]);
+    expect(await numbers(none.mean(0))).toEqual([nan, nan, nan]);
     expect(await numbers(none.int().max(0))).toEqual(new Array(3).fill(-(2 ** 31)));
     expect(await numbers(none.cast("uint8").min(0))).toEqual([255, 255, 255]);
     expect(await kernelsOf(device, wild(3, 4).narrow(0, 1, 0).add(1), none.exp())).toEqual([]);
@@ -134,16 +134,16 @@ corner(7, "extremes: of nothing but -inf, the first of equals, NaN in either ord
   expect(await numbers(of("float32", 1, 3, 3, 0, 0).argmin())).toEqual([3]);
   const [x, y] = [of("float32", NaN, 1, -inf), of("float32", 2, NaN, NaN)];
   for (const result of [x.maximum(y), y.maximum(x), x.minimum(y), y.minimum(x)])
-    expect(await numbers(result)).toEqual([NaN, NaN, NaN]);
-  expect(await numbers(x.relu())).toEqual([NaN, 1, 0]);
-  expect(await numbers(x.clamp(0, 1))).toEqual([NaN, 1, 0]);
+    expect(await numbers(result)).toEqual([nan, nan, nan]);
+  expect(await numbers(x.relu())).toEqual([nan, 1, 0]);
+  expect(await numbers(x.clamp(0, 1))).toEqual([nan, 1, 0]);
   for (const order of [
-    [NaN, 1, 2],
-    [2, 1, NaN],
-    [1, NaN, 2],
+    [nan, 1, 2],
+    [2, 1, nan],
+    [1, nan, 2],
   ]) {
-    expect(await numbers(of("float32", ...order).max())).toEqual([NaN]);
-    expect(await numbers(of("float32", ...order).min())).toEqual([NaN]);
+    expect(await numbers(of("float32", ...order).max())).toEqual([nan]);
+    expect(await numbers(of("float32", ...order).min())).toEqual([nan]);
   }
 });
 
