@@ -208,9 +208,7 @@ export abstract class Arrangement extends Diagonals {
     }
     const padded = this.padZeros(pairs);
     if (value === 0 || value === false) return padded;
-    const more = pairs.map((pair) => pair.map((n) => Math.max(0, n)) as [number, number]);
-    const kept = padded.shape.map((d, i) => Number(d) - more[i][0] - more[i][1]);
-    const inside = this.wrap(scalarNode(true, "bool", kept)).padZeros(more);
+    const inside = this.wrap(scalarNode(true, "bool", this.shape)).padZeros(pairs);
     return inside.where(padded, this.wrap(scalarNode(value, this.dtype, padded.shape)));
   }
 

@@ -110,11 +110,6 @@ export abstract class Indexing extends Loss {
 
   // --- places of what is not zero ----------------------------------------------------------------------------------
 
-  /** How many elements along axes are not zero (NaN is not); int32. */
-  countNonzero(axes?: number | readonly number[]): Tensor {
-    return this.ne(this.dtype === "bool" ? false : 0).sum(axes);
-  }
-
   /**
    * The places [n, axes] (int32) of all elements that are not zero, in row-major order; or with `asTuple` a tensor [n]
    * for each axis. Awaits the elements.

@@ -239,7 +239,9 @@ function joinPlaces(indices: readonly IndexedAxis[], sizes: Shape, shape: Shape)
   let joined: Tensor | undefined;
   indices.forEach(({ places, certain }, i) => {
     const size = Number(sizes[i]);
-    let place = places.cast(bytesOf(places.dtype) === 8 && !certain ? "int64" : dtype);
+    // What 32 bits do not hold must stay out of range.
+    const wide = !certain && bytesOf(places.dtype) >= 4 && places.dtype !== "int32";
+    let place = places.cast(wide ? "int64" : dtype);
     if (!certain) {
       place = place.lt(0).where(place.add(size), place);
       const beyond = place.lt(0).logicalOr(place.ge(size));
