@@ -21,6 +21,7 @@ export type { Dim, Shape } from "./graph/node.js";
 export * as nn from "./nn/index.js";
 export type { DType, Scalar } from "./scalar/dtype.js";
 export { type NestedArray, type Operand, TensorError, type TypedArray } from "./tensor/core.js";
+export { checkpoint } from "./tensor/checkpoint.js";
 export { customGradient, defineGradient, type GradientRule } from "./tensor/custom-gradient.js";
 export { grad, gradientsFor, hvp, jvp, linearize, valueAndGrad, vjp } from "./tensor/functional.js";
 export type { SlicePart } from "./tensor/indexing.js";

@@ -169,7 +169,7 @@ class Emitter {
       case "gather":
         return this.gather(node, index, valid, frames);
       case "contiguous":
-      case "detach":
+      case "after":
         return this.evaluate(node.inputs[0], index, valid, frames);
       case "cast":
         return cast(this.evaluate(node.inputs[0], index, valid, frames), node.dtype);

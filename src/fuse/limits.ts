@@ -35,7 +35,7 @@ export function limitKernels(
       cut(node, node);
       continue;
     }
-    const inputs = [...new Set(node.inputs)];
+    const inputs = node.op === "after" ? [node.inputs[0]] : [...new Set(node.inputs)];
     const held = isSpecial(node) || node.op === "contiguous";
     const below = held || node.op === "reduce" ? 1 : inputs.reduce((sum, input) => sum + work.get(input)!, 0);
     work.set(node, Math.min(1e9, operationCost(node) + below));
@@ -72,7 +72,7 @@ export function limitKernels(
 function cutPoint(node: Node, members: ReadonlyMap<Node, ReadonlySet<Node>>): Node {
   let at = node;
   for (;;) {
-    if (isMovement(at)) {
+    if (isMovement(at) || at.op === "after") {
       [at] = at.inputs;
       continue;
     }
@@ -89,6 +89,6 @@ function cutPoint(node: Node, members: ReadonlyMap<Node, ReadonlySet<Node>>): No
 
 function unmoved(node: Node): Node {
   let x = node;
-  while (isMovement(x)) [x] = x.inputs;
+  while (isMovement(x) || x.op === "after") [x] = x.inputs;
   return x;
 }

@@ -77,6 +77,8 @@ class Placer {
   private readonly uses = new Map<Node, Use[]>();
   private readonly work: ReadonlyMap<Node, number>;
   private readonly rootStorage = new Set<Node>();
+  /** Drafts that must run after others have stored a node, which they may never read. */
+  private readonly waiting = new Map<Node, Set<Draft>>();
   /** Nodes at which kernels are cut for their size: they get kernels of their own. */
   private readonly cuts: ReadonlySet<Node>;
 
@@ -87,6 +89,7 @@ class Placer {
     const bases = roots.map(storageNode);
     this.order = topologicalNodes(bases);
     for (const base of bases) if (!isLeaf(base)) this.rootStorage.add(base);
+    for (const node of this.order) if (node.op === "after") this.rootStorage.add(node.inputs[1]);
     const { forced, work } = limitKernels(this.order, target);
     for (const node of forced) this.rootStorage.add(node);
     this.cuts = forced;
@@ -110,6 +113,7 @@ class Placer {
     }
     if (this.mustStore(node)) return this.storeNode(node, uses);
     if (uses.length === 0 || isFree(node)) return;
+    if (node.op === "after") return this.pushUses(node, uses);
     if (isMovement(node)) {
       if (node.op === "pad" && this.recomputesPad(node, uses)) return this.placePad(node, uses);
       return this.pushUses(node, uses);
@@ -316,6 +320,7 @@ class Placer {
     if (host !== undefined) {
       host.sides.add(node);
       this.writers.set(node, [host]);
+      this.release(node);
       const own = uses.filter((use) => use.draft === host);
       for (const use of uses) if (use.draft !== host) this.read(node, use.draft);
       if (node.op === "reduce") {
@@ -333,6 +338,7 @@ class Placer {
     }
     const drafts = this.draftsFor(node);
     this.writers.set(node, drafts);
+    this.release(node);
     for (const use of uses) this.read(node, use.draft);
     if (elementsOf(node) === 0) return;
     for (const draft of drafts) {
@@ -355,7 +361,16 @@ class Placer {
 
   private read(node: Node, draft: Draft): void {
     draft.reads.add(node);
+    this.follow(node, draft);
+  }
+
+  private follow(node: Node, draft: Draft): void {
     for (const writer of this.writers.get(node) ?? []) if (writer !== draft) draft.after.add(writer);
+  }
+
+  /** Orders the drafts that wait for a node behind those that store it. */
+  private release(node: Node): void {
+    for (const draft of this.waiting.get(node) ?? []) this.follow(node, draft);
   }
 
   /** Passes a draft's own use on to what its source is computed from. */
@@ -444,6 +459,7 @@ class Placer {
       isSpecial(node) ||
       isMovement(node) ||
       node.op === "contiguous" ||
+      node.op === "after" ||
       node.op === "bitcast"
     )
       return undefined;
@@ -459,7 +475,9 @@ class Placer {
         if (!this.fits(node, draft, level, elementsOf(node.inputs[0]))) continue;
       }
       if (draft.reads.size + draft.sides.size + 4 > this.target.maxBuffers) continue;
-      const cyclic = [...drafts].some((other) => other !== draft && reaches(draft, other));
+      const waiting = this.waiting.get(node) ?? new Set();
+      const others = [...drafts, ...waiting].filter((other) => other !== draft);
+      const cyclic = waiting.has(draft) || others.some((other) => reaches(draft, other));
       if (!cyclic) return draft;
     }
     return undefined;
@@ -470,7 +488,12 @@ class Placer {
   /** Hands the uses of an inline node on to its inputs. */
   private pushUses(node: Node, uses: readonly Use[]): void {
     for (const use of uses) {
-      if (isMovement(node)) {
+      if (node.op === "after") {
+        const [value, event] = node.inputs;
+        const waiting = this.waiting.get(event) ?? new Set();
+        this.waiting.set(event, waiting.add(use.draft));
+        this.addUse(value, use);
+      } else if (isMovement(node)) {
         const { index, fills } = pushThrough(node, use.index);
         const valid = joinValid(use.valid, fills);
         if (!neverValid(valid)) this.addUse(node.inputs[0], { ...use, index, valid });

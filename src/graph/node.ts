@@ -49,6 +49,7 @@ export type Node =
   | ContiguousNode
   | DetachNode
   | DerivedNode
+  | AfterNode
   | AssignNode;
 
 interface NodeBase {
@@ -179,6 +180,10 @@ export interface DerivedNode extends NodeBase {
   /** What the arguments get of the gradient g of this node. */
   readonly gradients: (g: Node, node: DerivedNode) => readonly (Node | undefined)[];
 }
+/** inputs [value, event]: the value, which is not asked for before the event was computed. */
+export interface AfterNode extends NodeBase {
+  readonly op: "after";
+}
 /** A view step that only renames places, so that it can be written through. */
 export type ViewStep =
   | { readonly op: "reshape"; readonly shape: Shape }
@@ -236,7 +241,7 @@ function make<N extends Node>(fields: Fresh<N>): N {
   let differentiable = false;
   for (const [i, input] of inputs.entries()) {
     input.readers++;
-    differentiable ||= input.differentiable && (op !== "derived" || i > 0);
+    differentiable ||= input.differentiable && (op === "derived" ? i > 0 : op !== "after" || i === 0);
   }
   if (op === "detach" || op === "assign") differentiable = false;
   return { ...fields, id: nextId++, storage: undefined, readers: 0, differentiable } as unknown as N;
@@ -550,6 +555,13 @@ export const derived = (value: Node, args: readonly Node[], gradients: DerivedNo
     inputs: [value, ...args],
     gradients,
   });
+
+/**
+ * `value`, not asked for before `event` was computed. What is made of it is not shared with what is made of `value`
+ * itself: it is computed again, later.
+ */
+export const after = (value: Node, event: Node): Node =>
+  make<AfterNode>({ op: "after", dtype: value.dtype, shape: value.shape, inputs: [value, event] });
 
 /** One view step applied to a node. */
 export function applyView(x: Node, step: ViewStep): Node {

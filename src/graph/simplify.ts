@@ -6,6 +6,7 @@ import { castScalar } from "../scalar/convert.js";
 import { evaluateScalar, reduceIdentity } from "../scalar/evaluate.js";
 import { arityOf, isScalarOp, type ScalarOp } from "../scalar/ops.js";
 import {
+  after,
   assign,
   binary,
   bitcastNode,
@@ -14,6 +15,8 @@ import {
   concat,
   constNode,
   contiguous,
+  derived,
+  detach,
   type Dim,
   expand,
   flip,
@@ -115,6 +118,19 @@ export const RULES: readonly Rule[] = [
     apply(node) {
       if (node.op !== "where" || !isConst(node.inputs[0])) return undefined;
       return node.inputs[0].value ? node.inputs[1] : node.inputs[2];
+    },
+  },
+  {
+    name: "wait for what is computed",
+    law: "after(x, move(y)) == after(x, y); after(x, y) == x, where y is known beforehand",
+    apply(node) {
+      if (node.op !== "after") return undefined;
+      const [x, event] = node.inputs;
+      let source = event;
+      while (MOVEMENTS.has(source.op) || source.op === "pad" || source.op === "shear")
+        [source] = source.inputs;
+      if (source.op === "const" || source.op === "buffer" || source.op === "iota") return x;
+      return source === event ? undefined : after(x, source);
     },
   },
   {
@@ -280,7 +296,8 @@ export function simplify(node: Node, inputs: readonly Node[]): Node {
   return built;
 }
 
-function construct(node: Node, inputs: readonly Node[]): Node {
+/** `node` over new inputs as it stands. */
+export function construct(node: Node, inputs: readonly Node[]): Node {
   const [x, y, z] = inputs;
   switch (node.op) {
     case "const":
@@ -320,8 +337,11 @@ function construct(node: Node, inputs: readonly Node[]): Node {
     case "contiguous":
       return contiguous(x);
     case "detach":
+      return detach(x);
     case "derived":
-      return x;
+      return derived(x, inputs.slice(1), node.gradients);
+    case "after":
+      return after(x, y);
     case "assign":
       return assign(x, y, node.view);
     case "where":

@@ -91,6 +91,8 @@ export function inputGradients(node: Node, g: Node): Gradients {
       const [condition] = node.inputs;
       return [undefined, only(condition, g), where(condition, full(g, 0), g)];
     }
+    case "after":
+      return [g, undefined];
     case "derived":
       return [undefined, ...node.gradients(g, node)];
     // --- where gradients end; what was assigned counts as given ---

@@ -3,6 +3,7 @@
 // a batch costs as few kernels as an example, and what does not depend on the examples is computed once.
 
 import {
+  after,
   assign,
   bitcastNode,
   type BufferNode,
@@ -257,6 +258,8 @@ class Batching {
         return detach(x);
       case "derived":
         return derived(x, all.slice(1), (g) => this.gradientsOf(node, g));
+      case "after":
+        return after(x, y);
       case "assign":
         return assign(
           x,
