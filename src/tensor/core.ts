@@ -311,9 +311,9 @@ export function scalarNode(value: Scalar, dtype: DType, shape: Shape): Node {
   return constNode(toScalar(value, dtype), dtype, shape);
 }
 
-/** Non-negative number of an axis; negative ones count from the end. */
+/** Non-negative number of an axis; negative ones count from the end. A scalar has an axis 0, as in PyTorch. */
 export function axisOf(axis: number, rank: number, operation: string): number {
-  const found = axis < 0 ? axis + rank : axis;
+  const found = axis < 0 ? axis + Math.max(1, rank) : axis;
   if (!Number.isInteger(found) || found < 0 || found >= Math.max(1, rank)) {
     throw new TensorError(`${operation}: axis ${axis} is not one of a tensor with ${rank} axes`);
   }

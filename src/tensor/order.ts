@@ -23,7 +23,7 @@ import {
 import { integerLimits } from "../scalar/dtype.js";
 
 /** Rows up to this length are sorted by ranks alone; longer ones in blocks of this length, a power of two. */
-const BLOCK = 128;
+const BLOCK = 64;
 
 /** Rows [rows, size] of keys, sorted in runs, and the places in the row that they come from. */
 interface Runs {
@@ -85,7 +85,7 @@ function sortBlocks(keys: Node, length: number, kept: number): Runs {
 
 /** Neighbouring runs of `length`, a power of two, merged; the last may be shorter or miss its right part. */
 function mergePairs({ keys, places }: Runs, length: number): Runs {
-  let left = number(0, keys.shape);
+  let left: Node = contiguous(number(0, keys.shape));
   for (let step = length; step >= 1; step /= 2) left = contiguous(searchStep(keys, left, length, step));
   const { at, half, start, right, end } = pairsOf(keys, length, length);
   const fromLeft = binary("lt", left, half);
@@ -134,4 +134,32 @@ function searchStep(keys: Node, left: Node, length: number, stepLength: number):
   const first = sub(add(start, more), number(1, keys.shape));
   const second = sub(add(right, at), more);
   return where(and(possible, or(le(end, second), comesFirst(keys, first, second))), more, left);
+}
+
+/**
+ * How many of each row of keys [rows, size], in order, stand before each value [rows, count]: those that are smaller, or
+ * also equal ones. A NaN stands behind all.
+ */
+export function placesAmong(keys: Node, values: Node, equalToo: boolean): Node {
+  const [rows, size] = keys.shape as readonly [number, number];
+  const [, count] = values.shape as readonly [number, number];
+  const not = (x: Node): Node => binary("eq", x, constNode(false, "bool", x.shape));
+  const isBefore = (key: Node, value: Node): Node => not(equalToo ? lt(value, key) : le(value, key));
+  if (size <= BLOCK) {
+    const shape = [rows, count, size];
+    const before = isBefore(
+      expand(reshape(keys, [rows, 1, size]), shape),
+      expand(reshape(values, [rows, count, 1]), shape),
+    );
+    return reshape(reduceNode(castNode(before, "int32"), "add", [2]), [rows, count]);
+  }
+  let found: Node = contiguous(number(0, values.shape));
+  for (let step = 2 ** Math.floor(Math.log2(size)); step >= 1; step /= 2) {
+    const data = storeBytes(new Uint8Array(Uint32Array.of(step).buffer), "uint32", [1, 1]);
+    const more = add(found, expand(data, values.shape));
+    const last = gather(keys, sub(more, number(1, values.shape)), 1);
+    const taken = and(le(more, number(size, values.shape)), isBefore(last, values));
+    found = contiguous(where(taken, more, found));
+  }
+  return castNode(found, "int32");
 }

@@ -1,6 +1,6 @@
 // Reductions: many elements to one, along some axes or all.
 
-import { castNode, iota, type Node, reduceNode, reshape } from "../graph/node.js";
+import { castNode, constNode, gather, iota, type Node, reduceNode, reshape } from "../graph/node.js";
 import { DEFAULT_FLOAT } from "../graph/promote.js";
 import { bytesOf, type DType, isFloat, kindOf } from "../scalar/dtype.js";
 import type { ReduceOp } from "../scalar/ops.js";
@@ -16,6 +16,17 @@ export interface ReduceOptions {
   readonly keepdim?: boolean;
 }
 
+export interface SumOptions extends ReduceOptions {
+  /** What elements become first; the result has it too. */
+  readonly dtype?: DType;
+}
+
+/** Values, and the places (int32) along the axis that they come from. */
+export interface Placed {
+  readonly values: Tensor;
+  readonly indices: Tensor;
+}
+
 /** The dtype in which sums and products are taken: small integers in int32, small floats in float32. */
 export function accumulationType(dtype: DType): DType {
   if (isFloat(dtype)) return bytesOf(dtype) < 4 ? "float32" : dtype;
@@ -24,7 +35,7 @@ export function accumulationType(dtype: DType): DType {
 }
 
 export abstract class Reduction extends Arrangement {
-  private axesOf(axes: Axes, operation: string): number[] {
+  protected axesOf(axes: Axes, operation: string): number[] {
     if (axes === undefined) return this.shape.map((_, i) => i);
     const list = (typeof axes === "number" ? [axes] : axes).map((axis) => axisOf(axis, this.ndim, operation));
     if (new Set(list).size !== list.length)
@@ -49,11 +60,13 @@ export abstract class Reduction extends Arrangement {
    * Sum along axes. Half types add up in float32 and keep their dtype; bool and small integers give int32.
    * The sum of nothing is 0.
    */
-  sum(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
+  sum(axes?: Axes, { keepdim, dtype }: SumOptions = {}): Tensor {
+    if (dtype !== undefined) return this.cast(dtype).sum(axes, { keepdim }).cast(dtype);
     return this.accumulate("add", axes, keepdim);
   }
   /** Product along axes; dtypes as sum. The product of nothing is 1. */
-  prod(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
+  prod(axes?: Axes, { keepdim, dtype }: SumOptions = {}): Tensor {
+    if (dtype !== undefined) return this.cast(dtype).prod(axes, { keepdim }).cast(dtype);
     return this.accumulate("mul", axes, keepdim);
   }
   private accumulate(op: "add" | "mul", axes: Axes, keepdim: boolean | undefined): Tensor {
@@ -77,17 +90,49 @@ export abstract class Reduction extends Arrangement {
     return this.min(axes, options);
   }
 
-  /** Elements along axes, as a number. */
-  private countOf(axes: readonly number[]): number {
-    return axes.reduce((n, axis) => n * (axis < this.ndim ? this.sizeAt(axis) : 1), 1);
+  /** Largest along an axis and the place of the first such; a NaN counts as largest. Gradients go to that place. */
+  maxWithIndices(axis: number, options: ReduceOptions = {}): Placed {
+    return this.takenAt(this.argmax(axis, { keepdim: true }), axis, options);
+  }
+  /** Smallest along an axis and the place of the first such; a NaN counts as smallest. Gradients go to that place. */
+  minWithIndices(axis: number, options: ReduceOptions = {}): Placed {
+    return this.takenAt(this.argmin(axis, { keepdim: true }), axis, options);
+  }
+  /** What lies at one place of the axis, given for every row with that axis kept. */
+  protected takenAt(places: Tensor, axis: number, { keepdim }: ReduceOptions): Placed {
+    const at = axisOf(axis, this.ndim, "takenAt");
+    const values = this.ndim === 0 ? this.self : this.wrap(gather(this.node, places.node, at));
+    if (keepdim === true || this.ndim === 0) return { values, indices: places };
+    return { values: values.squeeze(at), indices: places.squeeze(at) };
+  }
+  /** Smallest and largest along axes. */
+  aminmax(axes?: Axes, options: ReduceOptions = {}): { readonly min: Tensor; readonly max: Tensor } {
+    return { min: this.min(axes, options), max: this.max(axes, options) };
+  }
+  /** How many elements (int32) are not zero, along axes. */
+  countNonzero(axes?: Axes, options: ReduceOptions = {}): Tensor {
+    return this.bool().sum(axes, options);
+  }
+
+  /** How many elements there are along axes; a tensor where that is symbolic. */
+  private countOf(axes: readonly number[], dtype: DType): number | Tensor {
+    const sizes = axes.map((axis) => this.shape[axis] ?? 1);
+    if (sizes.every((size) => typeof size === "number")) return sizes.reduce<number>((n, d) => n * d, 1);
+    const ones = reduceNode(
+      constNode(1, dtype, sizes),
+      "add",
+      sizes.map((_, i) => i),
+    );
+    return this.wrap(reshape(ones, []));
   }
   /** Mean along axes, in floats: NaN of nothing. */
-  mean(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
+  mean(axes?: Axes, { keepdim, dtype }: SumOptions = {}): Tensor {
+    if (dtype !== undefined) return this.cast(dtype).mean(axes, { keepdim }).cast(dtype);
     const list = this.axesOf(axes, "mean");
     const x = isFloat(this.dtype) ? this.node : castNode(this.node, DEFAULT_FLOAT);
     const wide = castNode(x, accumulationType(x.dtype));
     const total = this.wrap(this.reduce("add", wide, list, keepdim));
-    return total.div(this.countOf(list)).cast(x.dtype);
+    return total.div(this.countOf(list, wide.dtype)).cast(x.dtype);
   }
   /** Variance along axes; `correction` (default 1) is taken from the count. */
   var(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): Tensor {
@@ -101,12 +146,22 @@ export abstract class Reduction extends Arrangement {
     const wide = this.toFloats().cast(accumulationType(this.toFloats().dtype));
     const centred = wide.sub(wide.mean(list, { keepdim: true }));
     const total = centred.square().sum(list, { keepdim });
-    return total.div(Math.max(0, this.countOf(list) - correction));
+    const count = this.countOf(list, wide.dtype);
+    if (typeof count === "number") return total.div(Math.max(0, count - correction));
+    return total.div(count.sub(correction).maximum(0));
   }
   /** Standard deviation along axes; see var. */
   std(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): Tensor {
     // The variance of halves may be more than halves hold.
     return this.wideVariance(axes, options).sqrt().cast(this.toFloats().dtype);
+  }
+  /** Variance and mean along axes; see var. */
+  varMean(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): [Tensor, Tensor] {
+    return [this.var(axes, options), this.mean(axes, options)];
+  }
+  /** Standard deviation and mean along axes; see var. */
+  stdMean(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): [Tensor, Tensor] {
+    return [this.std(axes, options), this.mean(axes, options)];
   }
   /** True where any element is not zero. */
   any(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
@@ -134,17 +189,20 @@ export abstract class Reduction extends Arrangement {
     const x = this.cast(accumulationType(dtype));
     if (p === 0) return x.ne(0).sum(axes, options).cast(dtype);
     if (p === 1) return x.abs().sum(axes, options).cast(dtype);
-    if (p !== 2)
-      return x
-        .abs()
-        .pow(p)
-        .sum(axes, options)
-        .pow(1 / p)
-        .cast(dtype);
     // At 0 the root is vertical; the gradient there is 0, as PyTorch has it.
-    const total = x.square().sum(axes, options);
+    const total = (p === 2 ? x.square() : x.abs().pow(p)).sum(axes, options);
     const none = total.eq(0);
-    return none.where(0, none.where(1, total).sqrt()).cast(dtype);
+    const some = none.where(1, total);
+    const nothing = p > 0 ? 0 : Number.POSITIVE_INFINITY;
+    return none.where(nothing, p === 2 ? some.sqrt() : some.pow(1 / p)).cast(dtype);
+  }
+  /** This with each part along an axis scaled down to a norm of at most `largest`. */
+  renorm(p: number, axis: number, largest: number): Tensor {
+    const at = axisOf(axis, this.ndim, "renorm");
+    const others = this.shape.map((_, i) => i).filter((i) => i !== at);
+    const size = this.norm(p, others, { keepdim: true });
+    const over = size.gt(largest);
+    return this.mul(over.where(over.where(size, 1).add(1e-7).reciprocal().mul(largest), 1));
   }
 
   /** Place (int32) of the largest along an axis, or among all; the first of equals; a NaN counts as largest. */
@@ -171,40 +229,4 @@ export abstract class Reduction extends Arrangement {
     const last = typeof size === "number" ? size - 1 : size.max - 1;
     return hit.where(places, last).min(at, { keepdim });
   }
-
-  /** Sums of the elements up to each place of an axis. */
-  cumsum(axis: number): Tensor {
-    const wide = accumulationType(this.dtype);
-    const total = scan(
-      this.wrap(castNode(this.node, wide)),
-      axisOf(axis, this.ndim, "cumsum"),
-      (a, b) => a.add(b),
-      0,
-    );
-    return isFloat(this.dtype) ? total.cast(this.dtype) : total;
-  }
-  /** Products of the elements up to each place of an axis. */
-  cumprod(axis: number): Tensor {
-    const wide = accumulationType(this.dtype);
-    const total = scan(
-      this.wrap(castNode(this.node, wide)),
-      axisOf(axis, this.ndim, "cumprod"),
-      (a, b) => a.mul(b),
-      1,
-    );
-    return isFloat(this.dtype) ? total.cast(this.dtype) : total;
-  }
-}
-
-/** All prefixes in log2(n) steps, each joining a value with the one 2^k before it (Hillis and Steele, 1986). */
-function scan(x: Tensor, axis: number, join: (a: Tensor, b: Tensor) => Tensor, neutral: number): Tensor {
-  if (x.ndim === 0) return x;
-  const size = x.sizeAt(axis);
-  let result = x;
-  for (let by = 1; by < size; by *= 2) {
-    const padding = x.shape.map((_, i): [number, number] => (i === axis ? [by, 0] : [0, 0]));
-    const before = result.narrow(axis, 0, size - by).pad(padding, { value: neutral });
-    result = join(result, before).contiguous();
-  }
-  return result;
 }
