@@ -1,5 +1,7 @@
 // Recurrent networks over whole sequences: layers, directions, projections, sequences of different lengths.
 
+import { customGradient } from "../tensor/custom-gradient.js";
+import { recurrence } from "../tensor/recurrence.js";
 import { Tensor } from "../tensor/tensor.js";
 import { elman, type Gates, gru, lstm, type Nonlinearity, type State } from "./gates.js";
 import { UNNAMED } from "./module.js";
@@ -159,34 +161,56 @@ function lengthsOf(layer: string, given: Tensor | readonly number[], batch: numb
   return given.cast("int32");
 }
 
-/** One layer in one direction. What the inputs become is computed for all steps at once; each step adds its part. */
+/**
+ * One layer in one direction. What the inputs become is computed for all steps at once; and the weights by which the
+ * steps go on get their gradients of all steps at once: through `products`, zeros that the steps add to what these
+ * weights give.
+ */
 function runDirection(
   gates: Gates,
   sequence: Tensor,
   initial: State,
-  weights: Weights,
+  { input, inputBias, hidden, hiddenBias, projection }: Weights,
   { reverse, counts }: { readonly reverse: boolean; readonly counts: Tensor | undefined },
 ): Run {
   const length = sequence.sizeAt(0);
-  const inputs = sequence.linear(weights.input, weights.inputBias).contiguous();
-  const counted = counts && Tensor.arange(length).unsqueeze(1).lt(counts).unsqueeze(-1).contiguous();
-  let state = initial.map((h) => h.contiguous());
-  const outputs: Tensor[] = new Array(length);
-  for (let i = 0; i < length; i++) {
-    const place = reverse ? length - 1 - i : i;
-    const [h, ...cell] = gates.step(
-      inputs.select(0, place),
-      state[0].linear(weights.hidden, weights.hiddenBias),
-      state,
-    );
-    const projected = weights.projection === undefined ? h : h.linear(weights.projection);
-    const runs = counted?.select(0, place);
-    const next = [projected, ...cell];
-    state = next.map((value, part) => (runs?.where(value, state[part]) ?? value).contiguous());
-    outputs[place] = runs === undefined ? state[0] : runs.where(state[0], 0);
-  }
-  return { outputs: Tensor.stack(outputs), state };
+  const ordered = (x: Tensor): Tensor => (reverse ? x.flip(0) : x);
+  const inputs = ordered(sequence.linear(input, inputBias));
+  const counted = counts && ordered(Tensor.arange(length).unsqueeze(1)).lt(counts).unsqueeze(-1);
+  /** The states before each step, once they are known. */
+  const before = (): Tensor[] =>
+    states.map((x, part) => initial[part].unsqueeze(0).cat(0, x.narrow(0, 0, length - 1)));
+  const zeros = (width: number): Tensor =>
+    Tensor.zeros([length, sequence.sizeAt(1), width], { dtype: inputs.dtype });
+  const product = customGradient(
+    zeros(hidden.sizeAt(0)),
+    hiddenBias === undefined ? [hidden] : [hidden, hiddenBias],
+    (g) => {
+      const weight = weightGradient(g, before()[0], hidden);
+      return hiddenBias === undefined ? [weight] : [weight, g.sum([0, 1]).cast(hiddenBias.dtype)];
+    },
+  );
+  const projected =
+    projection &&
+    customGradient(zeros(projection.sizeAt(0)), [projection], (g) => {
+      const state = before();
+      const [full] = gates.step(inputs, state[0].linear(hidden, hiddenBias), state);
+      return [weightGradient(g, full, projection)];
+    });
+  const given = [inputs, product, projected, counted].filter((x) => x !== undefined);
+  const states = recurrence(given, initial, ([x, p, ...others], state) => {
+    const [full, ...cell] = gates.step(x, state[0].linear(hidden, hiddenBias).add(p), state);
+    const h = projection === undefined ? full : full.linear(projection).add(others[0]);
+    const runs = counted && others[others.length - 1];
+    return [h, ...cell].map((value, part) => runs?.where(value, state[part]) ?? value);
+  });
+  const outputs = ordered(counted?.where(states[0], 0) ?? states[0]);
+  return { outputs, state: states.map((x) => x.select(0, length - 1)) };
 }
+
+/** Of weights [outputs, inputs] that took x [length, batch, inputs] to what has the gradients [length, batch, outputs]. */
+const weightGradient = (gradients: Tensor, x: Tensor, weight: Tensor): Tensor =>
+  gradients.flatten(0, 1).transpose().matmul(x.flatten(0, 1)).cast(weight.dtype);
 
 export interface RNNOptions extends RecurrentOptions {
   /** Default "tanh". */

@@ -7,6 +7,7 @@ import { isInteger } from "../scalar/dtype.js";
 import { TensorError } from "./core.js";
 import { type LossOptions, reduceLoss } from "./loss-reduction.js";
 import { Normalisation } from "./normalisation.js";
+import { recurrence } from "./recurrence.js";
 import { accumulationType } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
 
@@ -82,16 +83,15 @@ export abstract class SequenceLoss extends Normalisation {
       .lt(times.unsqueeze(1))
       .contiguous();
     const atStart = this.wrap(iota(text.shape, 1)).eq(0);
-    let state = atStart.where(0, logs.select(0, 0).mul(0).add(IMPOSSIBLE)).detach().contiguous();
-    for (let step = 0; step < steps; step++) {
+    const start = atStart.where(0, logs.select(0, 0).mul(0).add(IMPOSSIBLE)).detach();
+    const [states] = recurrence([logs, runs], [start], ([own, running], [state]) => {
       const [one, two] = [shifted(state, 1, IMPOSSIBLE), shifted(state, 2, IMPOSSIBLE)];
       const skipped = skips.where(two, IMPOSSIBLE);
       const top = state.maximum(one).maximum(skipped).detach();
       const sum = [state, one, skipped].map((x) => x.sub(top).exp()).reduce((x, y) => x.add(y));
-      const next = sum.log().add(top).add(logs.select(0, step));
-      state = runs.select(0, step).where(next, state).contiguous();
-    }
-    return state;
+      return [running.where(sum.log().add(top).add(own), state)];
+    });
+    return states.select(0, steps - 1);
   }
 
   /** Lengths as int32 [batch]. Those that are known are checked. */
