@@ -64,20 +64,9 @@ function normalised(a: Tensor): [Tensor, Tensor] {
   return [a.div(scale).contiguous(), scale.squeeze(2)];
 }
 
-/** For each of x [b, n] how many come before it when they are sorted. */
-function sortedPlaces(x: Tensor, descending: boolean): Tensor {
-  const [own, other] = [x.unsqueeze(2), x.unsqueeze(1)];
-  const before = descending ? other.gt(own) : other.lt(own);
-  const tie = other.eq(own).logicalAnd(placesOf(other, 2).lt(placesOf(own, 1)));
-  return before.logicalOr(tie).sum(2);
-}
-
 /** The order that sorts x [b, n]: int32 [b, n, 1]. */
-function sortingOrder(x: Tensor, descending: boolean): Tensor {
-  const places = sortedPlaces(x, descending).contiguous();
-  const from = placesOf(x, 1).expand(x.shape);
-  return zerosLike(x, x.sizes, "int32").scatterAdd(1, places, from).unsqueeze(2);
-}
+const sortingOrder = (x: Tensor, descending: boolean): Tensor =>
+  x.argsort({ axis: 1, descending }).unsqueeze(2);
 
 const rowNorms = (x: Tensor): Tensor => x.square().sum(2).sqrt();
 const rowsInOrder = (x: Tensor, order: Tensor): Tensor => x.gather(1, order.expand(x.shape));
