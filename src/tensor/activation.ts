@@ -1,9 +1,26 @@
 // Activation functions. Those with two branches keep the one that is not taken finite, so that no gradient of it
 // becomes NaN; at kinks the slope is PyTorch's.
 
-import { accumulationType } from "./reduction.js";
+import { derived, iota } from "../graph/node.js";
+import { axisOf, TensorError } from "./core.js";
 import { Fourier } from "./fourier.js";
+import { gumbelNode, uniformNode } from "./random-bits.js";
+import { accumulationType } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
+
+export interface RreluOptions {
+  readonly lower?: number;
+  readonly upper?: number;
+  /** Whether slopes are drawn; default false. */
+  readonly training?: boolean;
+}
+
+export interface GumbelOptions {
+  /** The temperature: the nearer to 0, the nearer the result to one-hot. */
+  readonly tau?: number;
+  readonly hard?: boolean;
+  readonly axis?: number;
+}
 
 const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
@@ -25,6 +42,48 @@ export abstract class Activation extends Fourier {
   hardTanh(min = -1, max = 1): Tensor {
     return this.le(min).where(min, this.ge(max).where(max, this.self));
   }
+  /** As hardTanh. */
+  hardtanh(min = -1, max = 1): Tensor {
+    return this.hardTanh(min, max);
+  }
+  /** this where above the threshold, else `value`. */
+  threshold(threshold: number, value: number): Tensor {
+    return this.le(threshold).where(value, this.self);
+  }
+  /** this where further than lambda from 0, else 0. */
+  hardshrink(lambda = 0.5): Tensor {
+    return this.abs().le(lambda).where(0, this.self);
+  }
+  /** Nearer to 0 by lambda, at most to 0. */
+  softshrink(lambda = 0.5): Tensor {
+    const beyond = this.lt(0).where(this.add(lambda), this.sub(lambda));
+    return this.abs().le(lambda).where(0, beyond);
+  }
+  /**
+   * this where positive, else this * slope; in training slopes are drawn from [lower, upper), else the middle one holds
+   * (Xu and others, "Empirical Evaluation of Rectified Activations", 2015).
+   */
+  rrelu({ lower = 1 / 8, upper = 1 / 3, training = false }: RreluOptions = {}): Tensor {
+    if (!(lower <= upper)) throw new TensorError(`rrelu: lower ${lower} must not exceed upper ${upper}`);
+    if (!training) return this.leakyRelu((lower + upper) / 2);
+    const x = this.toFloats();
+    const slope = this.wrap(uniformNode(x.shape, x.dtype, 0))
+      .mul(upper - lower)
+      .add(lower);
+    return x.ge(0).where(x, x.mul(slope));
+  }
+  /** this where positive, else this * weight; a weight of more than one element has one for each place of axis 1. */
+  prelu(weight: Tensor): Tensor {
+    const places = weight.size === 1 ? 1 : (this.shape[1] ?? 1);
+    if (weight.ndim > 1 || weight.size !== places) {
+      throw new TensorError(
+        `prelu: ${weight} must have one element, or one for each place of axis 1 of ${this}`,
+      );
+    }
+    const rest = new Array<number>(Math.max(0, this.ndim - 2)).fill(1);
+    const slope = weight.reshape(weight.size === 1 ? [] : [weight.size, ...rest]);
+    return this.gt(0).where(this.self, this.mul(slope));
+  }
   /** 1 / (1 + exp(-this)). */
   sigmoid(): Tensor {
     const x = this.toFloats();
@@ -37,15 +96,20 @@ export abstract class Activation extends Fourier {
   logSigmoid(): Tensor {
     return this.neg().softplus().neg();
   }
-  /** log(1 + exp(beta * this)) / beta. */
-  softplus(beta = 1): Tensor {
+  /** log(1 + exp(beta * this)) / beta; this itself where beta * this exceeds the threshold, if one is given. */
+  softplus(beta = 1, threshold?: number): Tensor {
     const x = beta === 1 ? this.toFloats() : this.toFloats().mul(beta);
-    const result = x.maximum(0).add(x.abs().neg().exp().log1p());
-    return beta === 1 ? result : result.div(beta);
+    const soft = x.maximum(0).add(x.abs().neg().exp().log1p());
+    const result = beta === 1 ? soft : soft.div(beta);
+    return threshold === undefined ? result : x.gt(threshold).where(this.self, result);
   }
   /** this * sigmoid(this). */
   silu(): Tensor {
     return this.mul(this.sigmoid());
+  }
+  /** As silu. */
+  swish(): Tensor {
+    return this.silu();
   }
   /** this * Phi(this), the normal distribution's; or its approximation by tanh. */
   gelu({ approximate = "none" }: { approximate?: "none" | "tanh" } = {}): Tensor {
@@ -86,6 +150,14 @@ export abstract class Activation extends Fourier {
     const x = this.toFloats();
     return x.mul(x.add(3).relu6()).div(6);
   }
+  /** As hardSigmoid. */
+  hardsigmoid(): Tensor {
+    return this.hardSigmoid();
+  }
+  /** As hardSwish. */
+  hardswish(): Tensor {
+    return this.hardSwish();
+  }
   /** this * tanh(softplus(this)). */
   mish(): Tensor {
     return this.mul(this.softplus().tanh());
@@ -109,6 +181,25 @@ export abstract class Activation extends Fourier {
     const x = this.centred(axis);
     const power = x.exp();
     return power.mul(power.sum(axis, { keepdim: true }).reciprocal()).cast(this.toFloats().dtype);
+  }
+  /** softmax of -this. */
+  softmin(axis: number): Tensor {
+    return this.neg().softmax(axis);
+  }
+  /**
+   * softmax of (this + Gumbel noise) / tau: samples of the distribution with these logits, smooth in them (Jang and others,
+   * "Categorical Reparameterization with Gumbel-Softmax", 2017). If `hard`, one-hot with the smooth one's gradients.
+   */
+  gumbelSoftmax({ tau = 1, hard = false, axis = -1 }: GumbelOptions = {}): Tensor {
+    const x = this.toFloats();
+    const soft = x
+      .add(this.wrap(gumbelNode(x.shape, x.dtype)))
+      .div(tau)
+      .softmax(axis);
+    if (!hard) return soft;
+    const places = this.wrap(iota(x.shape, axisOf(axis, x.ndim, "gumbelSoftmax")));
+    const chosen = places.eq(soft.argmax(axis, { keepdim: true })).cast(soft.dtype);
+    return this.wrap(derived(chosen.node, [soft.node], (g) => [g]));
   }
   /** log(softmax(this)). */
   logSoftmax(axis: number): Tensor {

@@ -1,13 +1,11 @@
 // Functions of one or two numbers beyond arithmetic: inverse trigonometric and hyperbolic functions, special functions.
 // Each is computed in float32 or float64 and carries its derivative in closed form; integers become floats first.
 
-import { largestFloat } from "../scalar/convert.js";
-import { isFloat } from "../scalar/dtype.js";
+import { Arithmetic } from "./arithmetic.js";
 import * as bessel from "./bessel-functions.js";
-import { type Operand, TensorCore, TensorError } from "./core.js";
-import { Elementwise, toFloat } from "./elementwise.js";
+import { type Operand, TensorError } from "./core.js";
 import * as error from "./error-functions.js";
-import { neighbourTowards, scaledByPower, signBitOf, splitExponent, withSignOf } from "./float-bits.js";
+import { withSignOf } from "./float-bits.js";
 import * as gamma from "./gamma-functions.js";
 import { polynomial, smooth } from "./smooth.js";
 import type { Tensor } from "./tensor.js";
@@ -15,21 +13,7 @@ import * as trigonometric from "./trigonometric.js";
 
 const ROOT_PI = Math.sqrt(Math.PI);
 
-export interface CloseOptions {
-  /** Relative to `other`; default 1e-5. */
-  readonly rtol?: number;
-  /** Default 1e-8. */
-  readonly atol?: number;
-  /** Whether NaN is close to NaN. */
-  readonly equalNan?: boolean;
-}
-
-export abstract class Functions extends Elementwise {
-  /** Both in one float dtype and shape. */
-  private floats(other: Operand, operation: string): [Tensor, Tensor] {
-    return this.meet(other, operation, toFloat).map((node) => this.wrap(node)) as [Tensor, Tensor];
-  }
-
+export abstract class Functions extends Arithmetic {
   // --- inverse trigonometric and hyperbolic functions ----------------------------------------------------------------
 
   /** The angle in [-pi/2, pi/2] with this sine; NaN beyond 1. */
@@ -309,107 +293,6 @@ export abstract class Functions extends Elementwise {
       const none = x.eq(0);
       return none.where(0.5, x.i0e().sub(y.mul(x.sign().add(none.where(1, x).reciprocal()))));
     });
-  }
-
-  // --- signs, exponents and neighbours of floats ---------------------------------------------------------------------
-
-  /** This with the sign of another number; signs of zeros and NaN count. */
-  copysign(other: Operand): Tensor {
-    const [x, y] = this.floats(other, "copysign");
-    return smooth(
-      [x, y],
-      withSignOf,
-      (value, size) => size.eq(0).where(0, value.eq(size).where(1, -1)).cast(size.dtype),
-      (value) => value.mul(0),
-    );
-  }
-  /** True where the sign bit is set: -0 too. */
-  signbit(): Tensor {
-    return isFloat(this.dtype) ? signBitOf(this.self) : this.lt(0);
-  }
-  /** As sign. */
-  sgn(): Tensor {
-    return this.sign();
-  }
-  /** The next float towards another number. */
-  nextafter(other: Operand): Tensor {
-    const [x, y] = this.floats(other, "nextafter");
-    return neighbourTowards(x, y);
-  }
-  /** fraction * 2^exponent with 1/2 <= |fraction| < 1; exponents are int32. */
-  frexp(): { readonly mantissa: Tensor; readonly exponent: Tensor } {
-    const { fraction, exponent } = splitExponent(this.toFloats());
-    return { mantissa: fraction, exponent };
-  }
-  /** this * 2^exponent; rounded once if the exponents are integers. */
-  ldexp(exponent: Operand): Tensor {
-    const x = this.toFloats();
-    if (exponent instanceof TensorCore) {
-      const n = exponent as Tensor;
-      return isFloat(n.dtype) ? x.mul(n.exp2()) : scaledByPower(x, n.clamp(-20000, 20000).cast("int32"));
-    }
-    if (!Number.isInteger(Number(exponent))) return x.mul(2 ** Number(exponent));
-    return scaledByPower(
-      x,
-      x
-        .zerosLike()
-        .cast("int32")
-        .add(Math.max(-20000, Math.min(20000, Number(exponent)))),
-    );
-  }
-
-  // --- numbers that are none -----------------------------------------------------------------------------------------
-
-  /** NaN and infinities replaced: by 0, and by the largest and smallest numbers of the dtype. */
-  nanToNum({ nan = 0, posinf, neginf }: { nan?: number; posinf?: number; neginf?: number } = {}): Tensor {
-    if (!isFloat(this.dtype)) return this.self;
-    const most = largestFloat(this.dtype);
-    const finite = this.eq(Number.POSITIVE_INFINITY).where(
-      posinf ?? most,
-      this.eq(Number.NEGATIVE_INFINITY).where(neginf ?? -most, this.self),
-    );
-    return this.isnan().where(nan, finite);
-  }
-  isposinf(): Tensor {
-    return this.isinf().logicalAnd(this.gt(0));
-  }
-  isneginf(): Tensor {
-    return this.isinf().logicalAnd(this.lt(0));
-  }
-  /** The larger of two; of a number and NaN the number. */
-  fmax(other: Operand): Tensor {
-    const [x, y] = this.meet(other, "fmax").map((node) => this.wrap(node));
-    return x.ge(y).logicalOr(y.isnan()).where(x, y);
-  }
-  /** The smaller of two; of a number and NaN the number. */
-  fmin(other: Operand): Tensor {
-    const [x, y] = this.meet(other, "fmin").map((node) => this.wrap(node));
-    return x.le(y).logicalOr(y.isnan()).where(x, y);
-  }
-  /** 0 below 0, 1 above, `values` at 0; NaN stays. */
-  heaviside(values: Operand): Tensor {
-    const [x, y] = this.meet(values, "heaviside").map((node) => this.wrap(node).detach());
-    return x.eq(0).where(y, x.isnan().where(x, x.gt(0).cast(x.dtype)));
-  }
-
-  // --- comparison of tensors -----------------------------------------------------------------------------------------
-
-  /** True where |this - other| <= atol + rtol |other|, or both are equal. */
-  isclose(other: Operand, { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {}): Tensor {
-    const [x, y] = this.meet(other, "isclose").map((node) => this.wrap(node));
-    const apart = x.toFloats().sub(y.toFloats()).abs();
-    const near = apart.le(y.toFloats().abs().mul(rtol).add(atol)).logicalAnd(apart.isfinite());
-    const close = x.eq(y).logicalOr(near);
-    return equalNan ? close.logicalOr(x.isnan().logicalAnd(y.isnan())) : close;
-  }
-  /** A bool tensor of one element: whether all are close. */
-  allclose(other: Operand, options: CloseOptions = {}): Tensor {
-    return this.isclose(other, options).all();
-  }
-  /** Whether another tensor has the same shape and equal elements. */
-  async equal(other: Tensor): Promise<boolean> {
-    const same = this.ndim === other.ndim && this.sizes.every((d, i) => d === other.sizes[i]);
-    return same && (await this.eq(other).all().item()) === true;
   }
 }
 

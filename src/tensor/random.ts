@@ -1,118 +1,132 @@
-// Random numbers: Threefry bits of a counter. The counter is an element's place and the number of the draw, the key is
-// the seed. Seed and draw number are state as any tensor's is, so that a captured step draws fresh numbers at each
-// replay; one seed gives the same bits on every device.
+// What is random about a tensor: draws by its elements as probabilities, and masks that drop some of them.
 
-import {
-  binary,
-  castNode,
-  constNode,
-  expand,
-  iota,
-  type Node,
-  reshape,
-  type Shape,
-  sizeOf,
-  threefry,
-  unary,
-} from "../graph/node.js";
 import { type DType, isFloat } from "../scalar/dtype.js";
-import { TensorError } from "./core.js";
 import { Assignment } from "./assignment.js";
-import { isTracked, TensorStorage } from "./storage.js";
+import { TensorError } from "./core.js";
+import { bitsOfSeed, exponentialNode, uniformNode } from "./random-bits.js";
 import type { Tensor } from "./tensor.js";
 
-const word = (value: number): Node => constNode(value >>> 0, "uint32");
+/** What selu tends to far below 0: what alphaDropout puts in place of what it drops. */
+const SELU_FLOOR = -1.7580993408473766;
 
-const seed = new TensorStorage(word(0));
-const draws = new TensorStorage(word(0));
-
-/** Starts the random numbers anew: the same seed is followed by the same draws. An integer below 2^32. */
-export function manualSeed(value: number): void {
-  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32)
-    throw new RangeError(`manualSeed: the seed must be an integer in [0, 2^32), got ${value}`);
-  seed.replace(word(value));
-  draws.replace(word(0));
+export interface DrawOptions {
+  /** Draws of their own, the same each time; else those that manualSeed starts. */
+  readonly seed?: number;
 }
 
-/** The next draw number. It stays one addition deep, and a constant as long as nothing captured has drawn. */
-function nextDraw(): Node {
-  const now = draws.current;
-  let [base, count] = [now, 1];
-  if (now.storage === undefined && now.op === "add" && now.inputs[1].op === "const")
-    [base, count] = [now.inputs[0], Number(now.inputs[1].value) + 1];
-  const known = now.op === "const" && !isTracked();
-  draws.replace(known ? word(Number(now.value) + 1) : binary("add", base, word(count)));
-  return now;
+export interface DropoutOptions {
+  /** Nothing is dropped unless true, the default. */
+  readonly training?: boolean;
 }
 
-/** Random bits for each place of a shape. */
-export function randomBits(shape: Shape): Node {
-  const size = sizeOf(shape);
-  const spread = (x: Node): Node => expand(reshape(x, [1]), [size]);
-  const flat = threefry(iota([size], 0, "uint32"), spread(nextDraw()), spread(seed.current));
-  return reshape(flat, shape);
+export interface MultinomialOptions extends DrawOptions {
+  /** Whether a place may be drawn more than once; default false. */
+  readonly replacement?: boolean;
 }
 
-/** Bits of a float dtype's significand: as many as make every multiple of 2^-n below 1 a number of its own. */
-const SIGNIFICAND: Partial<Record<DType, number>> = {
-  float8e5m2: 3,
-  float8e4m3: 4,
-  bfloat16: 8,
-  float16: 11,
-  float32: 24,
-  float64: 32,
-};
+const drawType = (dtype: DType): DType => (dtype === "float64" ? dtype : "float32");
+
+function checkProbability(operation: string, p: number): void {
+  if (!(p >= 0 && p <= 1)) throw new TensorError(`${operation}: the probability must be in [0, 1], got ${p}`);
+}
 
 export abstract class Random extends Assignment {
   /** True with the probability this holds, for each element. */
-  bernoulli(): Tensor {
+  bernoulli({ seed }: DrawOptions = {}): Tensor {
     const x = this.toFloats();
-    return this.wrap(uniformNode(x.shape, x.dtype === "float64" ? "float64" : "float32", 0)).lt(x);
+    return this.wrap(uniformNode(x.shape, drawType(x.dtype), 0, bitsOfSeed(seed))).lt(x);
   }
+  /**
+   * Places (int32) drawn with probabilities in proportion to these weights, of each row of [places] or [rows, places].
+   * Without replacement no place comes twice; a row must then have as many weights above 0 as are drawn.
+   */
+  multinomial(count: number, { replacement = false, seed }: MultinomialOptions = {}): Tensor {
+    const places = this.ndim === 0 ? 0 : this.sizeAt(-1);
+    if (this.ndim < 1 || this.ndim > 2 || !isFloat(this.dtype))
+      throw new TensorError(`multinomial: needs float weights of one or two axes, got ${this}`);
+    if (!Number.isInteger(count) || count < 1 || (!replacement && count > places))
+      throw new TensorError(`multinomial: cannot draw ${count} of ${places} places of ${this}`);
+    const weights = this.detach().cast(drawType(this.dtype));
+    const bits = bitsOfSeed(seed);
+    if (!replacement) {
+      // The first to arrive, if each takes a time that is exponential with its weight as rate.
+      const times = this.wrap(exponentialNode(weights.shape, weights.dtype, bits)).div(weights);
+      const never = weights.gt(0).where(times, Number.POSITIVE_INFINITY);
+      return never.topk(count, { axis: -1, largest: false }).indices;
+    }
+    const shape = [...weights.shape.slice(0, -1), count];
+    const bounds = weights.cumsum(-1).contiguous();
+    const share = this.wrap(uniformNode(shape, weights.dtype, 0, bits));
+    const goal = share.mul(bounds.narrow(-1, places - 1, 1));
+    // The number of bounds up to the goal, found by halving steps.
+    let found = goal.mul(0).cast("int32");
+    for (let step = 2 ** Math.floor(Math.log2(places)); step >= 1; step /= 2) {
+      const bound = bounds.gather(-1, found.add(step - 1).minimum(places - 1));
+      const further = bound.le(goal).logicalAnd(found.add(step).lt(places));
+      found = further.where(found.add(step), found).contiguous();
+    }
+    return found;
+  }
+
   /** Zero with probability p, else this / (1 - p); unchanged if not `training`. */
-  dropout(p = 0.5, { training = true }: { readonly training?: boolean } = {}): Tensor {
-    if (!(p >= 0 && p <= 1)) throw new TensorError(`dropout: the probability must be in [0, 1], got ${p}`);
-    if (!training || p === 0) return this.self;
+  dropout(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
+    checkProbability("dropout", p);
+    return training ? this.dropped(p, this.shape) : this.self;
+  }
+  /** As dropout, of whole channels: all places behind the first two axes, [batch, channels, ..]. */
+  featureDropout(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
+    return this.channelDropout("featureDropout", p, training, this.ndim - 2);
+  }
+  /** Whole channels of [channels, length] or [batch, channels, length] are dropped. */
+  dropout1d(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
+    return this.channelDropout("dropout1d", p, training, 1);
+  }
+  /** Whole channels of [channels, height, width] or [batch, channels, height, width] are dropped. */
+  dropout2d(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
+    return this.channelDropout("dropout2d", p, training, 2);
+  }
+  /** Whole channels of [channels, depth, height, width], or of batches of these, are dropped. */
+  dropout3d(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
+    return this.channelDropout("dropout3d", p, training, 3);
+  }
+  private channelDropout(operation: string, p: number, training: boolean, window: number): Tensor {
+    checkProbability(operation, p);
+    const lead = this.ndim - window;
+    if (window < 0 || lead < 1 || lead > 2) {
+      throw new TensorError(`${operation}: needs channels and ${Math.max(0, window)} more axes, got ${this}`);
+    }
+    const channels = this.shape.map((d, axis) => (axis < lead ? d : 1));
+    return training ? this.dropped(p, channels) : this.self;
+  }
+  private dropped(p: number, shape: Tensor["shape"]): Tensor {
+    if (p === 0) return this.self;
     if (p === 1) return this.mul(0);
-    const kept = this.wrap(uniformNode(this.shape, "float32", 0)).ge(p);
+    const kept = this.wrap(uniformNode(shape, "float32", 0)).ge(p);
     return kept.where(this.toFloats().mul(1 / (1 - p)), 0);
   }
-}
-
-function floatType(operation: string, dtype: DType): DType {
-  if (!isFloat(dtype)) throw new TensorError(`${operation}: ${dtype} is not a float dtype`);
-  return dtype;
-}
-
-/** Uniform in [0, 1), or (0, 1] if `lift` is 1. */
-export function uniformNode(shape: Shape, dtype: DType, lift: 0 | 1): Node {
-  const significand = SIGNIFICAND[floatType("rand", dtype)]!;
-  const share = (x: Node, op: "shr" | "add" | "mul", by: number): Node =>
-    binary(op, x, constNode(by, x.dtype, shape));
-  const whole = castNode(
-    significand === 32 ? randomBits(shape) : share(randomBits(shape), "shr", 32 - significand),
-    dtype,
-  );
-  if (dtype !== "float64")
-    return share(lift === 0 ? whole : share(whole, "add", 1), "mul", 2 ** -significand);
-  // 21 more bits, which with the first 32 fill the significand.
-  const fine = share(castNode(share(randomBits(shape), "shr", 11), dtype), "add", lift);
-  return share(binary("add", share(whole, "mul", 2 ** 21), fine), "mul", 2 ** -53);
-}
-
-/** Normal with mean 0 and variance 1 (Box and Muller, 1958), small floats rounded from float32. */
-export function normalNode(shape: Shape, dtype: DType): Node {
-  const wide = dtype === "float64" ? dtype : "float32";
-  const times = (x: Node, by: number): Node => binary("mul", x, constNode(by, wide, shape));
-  // The logarithm's argument is in (0, 1].
-  const radius = unary("sqrt", times(unary("log", uniformNode(shape, wide, 1)), -2));
-  const angle = times(uniformNode(shape, wide, 0), 2 * Math.PI);
-  return castNode(binary("mul", radius, unary("cos", angle)), floatType("randn", dtype));
-}
-
-/** How many inputs an output of a weight [outputs, inputs, window..] has, and how many outputs an input. */
-export function fansOf(shape: readonly number[]): { readonly input: number; readonly output: number } {
-  const [outputs = 1, inputs = outputs, ...window] = shape;
-  const places = window.reduce((n, d) => n * d, 1);
-  return { input: inputs * places, output: outputs * places };
+  /**
+   * What is dropped becomes what selu tends to far below 0, and all is scaled so that mean 0 and variance 1 stay
+   * (Klambauer and others, "Self-Normalizing Neural Networks", 2017).
+   */
+  alphaDropout(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
+    checkProbability("alphaDropout", p);
+    return training ? this.alphaDropped(p, this.shape) : this.self;
+  }
+  /** As alphaDropout, of whole channels. */
+  featureAlphaDropout(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
+    checkProbability("featureAlphaDropout", p);
+    const channels = this.shape.map((d, axis) => (axis < 2 ? d : 1));
+    return training ? this.alphaDropped(p, channels) : this.self;
+  }
+  private alphaDropped(p: number, shape: Tensor["shape"]): Tensor {
+    if (p === 0) return this.self;
+    if (p === 1) return this.mul(0);
+    const scale = 1 / Math.sqrt((1 - p) * (1 + p * SELU_FLOOR ** 2));
+    const kept = this.wrap(uniformNode(shape, "float32", 0)).ge(p);
+    const x = this.toFloats();
+    return kept
+      .where(x.mul(scale), SELU_FLOOR * scale)
+      .sub(SELU_FLOOR * scale * p)
+      .cast(x.dtype);
+  }
 }
