@@ -1,6 +1,8 @@
-// Adaptive pools: the mean or largest of windows of whatever size gives a result of the wanted size.
+// Pools whose result has a wanted size: adaptive ones, by windows of whatever size that takes, and fractional ones, by
+// windows at random places.
 
-import { iota } from "../graph/node.js";
+import { iota, sameDim } from "../graph/node.js";
+import { type PerAxis, perAxis } from "./convolution.js";
 import { TensorError } from "./core.js";
 import {
   type AdaptiveSize,
@@ -11,8 +13,17 @@ import {
   type ValuesAndIndices,
   type WindowPlaces,
 } from "./pooling.js";
+import { uniformNode } from "./random-bits.js";
 import { accumulationType } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
+
+/** The size of the result is given, or its ratio to the input's (rounded down). */
+export interface FractionalPoolOptions {
+  readonly outputSize?: PerAxis;
+  readonly outputRatio?: PerAxis;
+  /** Numbers in [0, 1) for each channel and axis, [b, c, 2] or [b, c, 3], instead of ones drawn now. */
+  readonly randomSamples?: Tensor;
+}
 
 export abstract class AdaptivePooling extends Pooling {
   /** Mean of windows of the last axis that make it `size` long; see adaptiveAvgPool2d. */
@@ -117,6 +128,70 @@ export abstract class AdaptivePooling extends Pooling {
     });
     return { windows, places, counts };
   }
+
+  // --- windows at random places ------------------------------------------------------------------------------------
+
+  /** Largest of windows at random places; see fractionalMaxPool2dWithIndices. */
+  fractionalMaxPool2d(size: PerAxis, options: FractionalPoolOptions): Tensor {
+    return this.fractional("fractionalMaxPool2d", 2, size, options).values;
+  }
+  /** Largest of windows at random places; see fractionalMaxPool2dWithIndices. */
+  fractionalMaxPool3d(size: PerAxis, options: FractionalPoolOptions): Tensor {
+    return this.fractional("fractionalMaxPool3d", 3, size, options).values;
+  }
+  /**
+   * Largest of windows [kh, kw] of [b, c, h, w] whose steps are random but of a mean that gives the wanted size (Graham,
+   * 2014), and the place of each; see maxPool2dWithIndices. The batch axis may be missing.
+   */
+  fractionalMaxPool2dWithIndices(size: PerAxis, options: FractionalPoolOptions): ValuesAndIndices {
+    return this.fractional("fractionalMaxPool2dWithIndices", 2, size, options);
+  }
+  /** As fractionalMaxPool2dWithIndices, of [b, c, d, h, w]. */
+  fractionalMaxPool3dWithIndices(size: PerAxis, options: FractionalPoolOptions): ValuesAndIndices {
+    return this.fractional("fractionalMaxPool3dWithIndices", 3, size, options);
+  }
+  private fractional(
+    operation: string,
+    rank: number,
+    size: PerAxis,
+    options: FractionalPoolOptions,
+  ): ValuesAndIndices {
+    if (this.ndim === rank + 1) {
+      const one: AdaptivePooling = this.unsqueeze(0);
+      const { values, indices } = one.fractional(operation, rank, size, options);
+      return { values: values.squeeze(0), indices: indices.squeeze(0) };
+    }
+    const kernel = perAxis(operation, "size", size, rank);
+    const counts = fractionalSizes(operation, this.self, kernel, options);
+    const shape = [...this.shape.slice(0, 2), rank];
+    const dtype = accumulationType(this.toFloats().dtype);
+    const drawn = options.randomSamples ?? this.wrap(uniformNode(shape, dtype, 0));
+    if (drawn.ndim !== 3 || drawn.shape.some((d, i) => !sameDim(d, shape[i])))
+      throw new TensorError(
+        `${operation}: randomSamples should be [b, c, ${rank}] for ${this}, got ${drawn}`,
+      );
+    // Once for all elements of a channel.
+    const samples = drawn.cast(dtype).contiguous();
+    let windows = this.self;
+    const places = kernel.map((k, i): WindowPlaces => {
+      const [length, count] = [this.sizeAt(2 + i), counts[i]];
+      // As PyTorch has it, planes have the sample for rows last, and volumes that for columns.
+      const sample = samples.narrow(2, rank === 2 ? 1 - i : i, 1).unsqueeze(-1);
+      const window = this.wrap(iota([1, 1, count, 1], 2));
+      const step = count > 1 ? (length - k) / (count - 1) : 0;
+      const start = window.add(sample).mul(step).int().sub(sample.mul(step).int());
+      const place = window
+        .eq(count - 1)
+        .where(length - k, start)
+        .add(this.wrap(iota([1, 1, 1, k], 3)))
+        .contiguous();
+      const at = 2 + 2 * i;
+      const laid = place.reshape(windows.shape.map((d, j) => (j < 2 ? d : j === at ? count * k : 1)));
+      windows = windows.takeAlongAxis(laid, at).unflatten(at, [count, k]);
+      return { place, inside: undefined };
+    });
+    return (windows as AdaptivePooling).largest(places, this.sizes.slice(2));
+  }
 }
 
 function adaptiveSizes(x: Tensor, rank: number, size: AdaptiveSize): number[] {
@@ -131,4 +206,24 @@ function checkAdaptive(operation: string, x: Tensor, sizes: readonly number[]): 
     sizes.some((_, i) => x.sizeAt(i - sizes.length) === 0)
   )
     throw new TensorError(`${operation}: ${x} cannot be pooled to sizes [${sizes}]: all must be at least 1`);
+}
+
+function fractionalSizes(
+  operation: string,
+  x: Tensor,
+  kernel: readonly number[],
+  { outputSize, outputRatio }: FractionalPoolOptions,
+): readonly number[] {
+  const rank = kernel.length;
+  const given = outputSize ?? outputRatio;
+  if (x.ndim !== rank + 2 || given === undefined || (outputSize !== undefined && outputRatio !== undefined))
+    throw new TensorError(
+      `${operation}: needs [b, c, ..] with ${rank} axes behind and either outputSize or outputRatio, got ${x}`,
+    );
+  const list = typeof given === "number" ? new Array<number>(rank).fill(given) : given;
+  const sizes = outputSize !== undefined ? list : list.map((ratio, i) => Math.floor(x.sizeAt(2 + i) * ratio));
+  const fits = sizes.every((n, i) => Number.isInteger(n) && n >= 1 && n + kernel[i] - 1 <= x.sizeAt(2 + i));
+  if (sizes.length !== rank || !fits)
+    throw new TensorError(`${operation}: ${x} cannot give [${sizes}] windows of [${kernel}]`);
+  return sizes;
 }

@@ -64,7 +64,7 @@ interface AxisWindows {
   readonly length: number;
 }
 
-/** Of windows [.., oh, kh, ow, kw]: per axis the place [count, size] of each element, and whether it is one. */
+/** Of windows [.., oh, kh, ow, kw]: per axis the place [.., count, size] of each element, and whether it is one. */
 export interface WindowPlaces {
   readonly place: Tensor;
   readonly inside: Tensor | undefined;
@@ -130,7 +130,10 @@ export abstract class Pooling extends Convolution {
     let hit = this.detach().eq(best);
     if (isFloat(this.dtype)) hit = hit.logicalOr(this.detach().isnan());
     const around = (x: Tensor, i: number): Tensor =>
-      x.reshape(places.flatMap((_, k) => (k === i ? x.shape.slice(-2) : [1, 1])));
+      x.reshape([
+        ...x.shape.slice(0, -2),
+        ...places.flatMap((_, k) => (k === i ? x.shape.slice(-2) : [1, 1])),
+      ]);
     const flat = places
       .map(({ place }, i) => around(place, i).mul(lengths.slice(i + 1).reduce((n, d) => n * d, 1)))
       .reduce((sum, term) => sum.add(term));

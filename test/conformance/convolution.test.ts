@@ -15,6 +15,13 @@ await conformance("convolution", {
   /** A convolution without bias. */
   convolveBare: ([x, weight], [method, options]) =>
     x[method as "conv2d" | "convTranspose2d"](weight, undefined, options as ConvolutionTransposeOptions),
+  fractionalMaxPool: ([x, randomSamples], [rank, size, outputSize]) =>
+    both(
+      x[`fractionalMaxPool${rank as 2 | 3}dWithIndices`](size as number, {
+        outputSize: outputSize as number[],
+        randomSamples,
+      }),
+    ),
   maxPool1dWithIndices: maxPool("maxPool1dWithIndices"),
   maxPool2dWithIndices: maxPool("maxPool2dWithIndices"),
   maxPool3dWithIndices: maxPool("maxPool3dWithIndices"),

@@ -3,7 +3,15 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { availableDevices, grad, jit, Tensor } from "../../src/index.js";
+import {
+  availableDevices,
+  type BoundVariable,
+  grad,
+  jit,
+  manualSeed,
+  Tensor,
+  Variable,
+} from "../../src/index.js";
 import type { Around } from "../../src/tensor/convolution.js";
 
 const devices = (await availableDevices())
@@ -219,6 +227,30 @@ describe.each(devices)("on %s, with random parameters", (on) => {
 });
 
 describe("convolutions", () => {
+  it("have gradients that are adjoint, with random parameters", () =>
+    fc.assert(
+      fc.asyncProperty(parameters, fc.boolean(), async (p, transposed) => {
+        const { stride, padding, dilation, groups, size, kernel } = p;
+        const rank = size.length as 1 | 2 | 3;
+        const length = (i: number): number =>
+          transposed
+            ? (size[i] - 1) * stride[i] - padding[i][0] - padding[i][1] + spanOf(p, i)
+            : Math.floor((size[i] + padding[i][0] + padding[i][1] - spanOf(p, i)) / stride[i]) + 1;
+        fc.pre(small(size.map((_, i) => length(i))));
+        const method = `${transposed ? "convTranspose" : "conv"}${rank}d` as "conv2d" | "convTranspose2d";
+        const f = (x: Tensor, w: Tensor): Tensor =>
+          x[method](w, undefined, { stride, padding, dilation, groups });
+        // Bilinear: the product of either gradient with any other argument is the value there.
+        const [x, other] = [5, 7].map((by) => whole([1, 2 * groups, ...size], by));
+        const [w, filter] = [3, 4].map((by) => whole([2 * groups, 2, ...kernel], by));
+        const g = whole(f(x, w).sizes, 9);
+        const [toX, toW] = grad((x: Tensor, w: Tensor) => f(x, w).mul(g).sum(), [0, 1])(x, w);
+        expect(await numbers(toX.mul(other).sum())).toEqual(await numbers(f(other, w).mul(g).sum()));
+        expect(await numbers(toW.mul(filter).sum())).toEqual(await numbers(f(x, filter).mul(g).sum()));
+      }),
+      { numRuns: 30 },
+    ));
+
   it("and their transposes are adjoint", async () => {
     const [x, w] = [whole([1, 2, 7, 6], 3), whole([3, 2, 3, 2], 5)];
     const options = { stride: [2, 3], padding: [1, 0], dilation: [1, 2] };
@@ -297,6 +329,23 @@ describe("pools", () => {
     expect(await numbers(twice)).toEqual([0, 8, 0, 0]);
   });
 
+  it("at random places are the same from the same seed, and windows of the image", async () => {
+    const x = whole([1, 2, 9, 9], 7);
+    const draw = async (): Promise<number[]> => {
+      manualSeed(3);
+      return numbers(x.fractionalMaxPool2d(2, { outputRatio: 0.6 }));
+    };
+    const first = await draw();
+    expect(first.length).toBe(2 * 5 * 5);
+    expect(await draw()).toEqual(first);
+    const { values, indices } = x.fractionalMaxPool2dWithIndices(2, { outputSize: [8, 4] });
+    const [found, at] = [values.flatten(2), indices.flatten(2)];
+    await Tensor.realize([found, at], { device });
+    expect(await numbers(x.flatten(2).gather(2, at))).toEqual(await numbers(found));
+    expect(() => x.fractionalMaxPool2d(2, {})).toThrow("either outputSize or outputRatio");
+    expect(() => x.fractionalMaxPool2d(3, { outputSize: 8 })).toThrow("cannot give [8,8]");
+  });
+
   it("of a norm have slope 0 where a window is all zeros", async () => {
     const slopes = grad((x: Tensor) => x.lpPool1d(2, 2).sum())(Tensor.from([[0, 0, 3, 4]]));
     const found = await numbers(slopes);
@@ -317,6 +366,24 @@ describe("pools", () => {
 });
 
 describe("resampling", () => {
+  it("and windows serve batches of any size in one captured function", async () => {
+    const batch = new Variable("batch of images", 1, 4);
+    const [w, v] = [whole([4, 2, 3, 3], 3), whole([4, 2, 2, 2], 5)];
+    const f = (x: Tensor): Tensor =>
+      x
+        .conv2d(w, undefined, { stride: 2, padding: 1 })
+        .convTranspose2d(v, undefined, { stride: 2 })
+        .maxPool2d(2, { stride: 1 })
+        .interpolate({ size: [4, 6], mode: "bilinear" })
+        .sum([1, 2]);
+    const step = jit((x: Tensor, n: BoundVariable) => f(x.narrow(0, 0, n.variable.dim)), { device });
+    const x = whole([4, 2, 6, 6], 7);
+    for (const n of [1, 3]) {
+      const found = await numbers(await step(x, batch.bind(n)));
+      expect(found.slice(0, 6 * n)).toEqual(await numbers(f(x.narrow(0, 0, n))));
+    }
+  });
+
   it("works in captured functions", async () => {
     const enlarge = jit((x: Tensor) => x.interpolate({ scaleFactor: 1.5, mode: "bilinear" }), { device });
     for (const by of [1, 2]) {
