@@ -4,7 +4,7 @@
 import { columnAt, iterate, placesOf, rowAt } from "./iterate.js";
 import type { Tensor } from "./tensor.js";
 
-/** L (below the diagonal, which is 1) and U in one matrix; row i of their product is row order[i] of what was factored. */
+/** L (below the diagonal, which is 1) and U in one matrix; row i of their product is row order[i] of the given one. */
 export interface PackedLu {
   readonly packed: Tensor;
   /** int32 [b, m, 1]. */

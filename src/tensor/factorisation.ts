@@ -105,7 +105,7 @@ export abstract class Factorisation extends Products {
 
   // --- elimination -------------------------------------------------------------------------------------------------
 
-  /** this [.., m, n] = P L U with a permutation P, L with a diagonal of 1, and U; the pivots are the largest of their columns. */
+  /** this [.., m, n] = P L U: a permutation, L with a diagonal of 1, and U. Pivots are the largest of their columns. */
   lu(): { P: Tensor; L: Tensor; U: Tensor } {
     const { matrices, restore } = this.asMatrices("lu", false);
     const { order, lower, upper } = lowerUpper(matrices);
@@ -114,8 +114,8 @@ export abstract class Factorisation extends Products {
     return { P: restore(takeRows(unit, order).transpose()), L: restore(lower), U: restore(upper) };
   }
   /**
-   * L (below the diagonal) and U in one matrix [.., m, n], and the pivots (int32 [.., min(m, n)]): step i exchanged rows
-   * i and pivots[i] - 1, as LAPACK has it.
+   * L (below the diagonal) and U in one matrix [.., m, n], and the pivots (int32 [.., min(m, n)]): step i exchanged
+   * rows i and pivots[i] - 1, as LAPACK has it.
    */
   luFactor(): { LU: Tensor; pivots: Tensor } {
     const { matrices, restore } = this.asMatrices("luFactor", false);
@@ -165,6 +165,10 @@ export abstract class Factorisation extends Products {
     const { matrices, restore } = this.asMatrices("inv", true);
     return restore(inverse(matrices));
   }
+  /** As inv, under PyTorch's other name. */
+  inverse(): Tensor {
+    return this.inv();
+  }
   /** Determinants [..] of matrices [.., n, n]; 1 of empty ones. */
   det(): Tensor {
     const { matrices, restore } = this.asMatrices("det", true);
@@ -194,7 +198,7 @@ export abstract class Factorisation extends Products {
     const { q, r } = orthogonalTriangular(matrices, mode === "complete");
     return { Q: mode === "r" ? zerosLike(r, [0], this.toFloats().dtype) : restore(q), R: restore(r) };
   }
-  /** The first n columns of the product of reflections 1 - tau v v^T, whose v stand below the diagonal of this [.., m, n]. */
+  /** The first n columns of the product of reflections 1 - tau v v^T; the v stand below the diagonal of this [.., m, n]. */
   householderProduct(tau: Tensor): Tensor {
     const { matrices, restore } = this.asMatrices("householderProduct", false);
     const [batch, m, n] = matrices.sizes;
@@ -212,8 +216,8 @@ export abstract class Factorisation extends Products {
   /**
    * this [.., m, n] = U diag(S) Vh with orthonormal columns in U and rows in Vh, and singular values S, the largest
    * first, by Jacobi rotations. U and Vh are square, or with `fullMatrices: false` [.., m, k] and [.., k, n],
-   * k = min(m, n). Signs of the vectors are arbitrary. Gradients of vectors need distinct singular values; vectors
-   * beyond the first k have none.
+   * k = min(m, n). Errors are some epsilons of the largest singular value; signs of the vectors are arbitrary.
+   * Gradients of vectors need distinct singular values; vectors beyond the first k have none.
    */
   svd({ fullMatrices = true }: { fullMatrices?: boolean } = {}): { U: Tensor; S: Tensor; Vh: Tensor } {
     const { matrices, restore } = this.asMatrices("svd", false);
