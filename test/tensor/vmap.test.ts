@@ -17,6 +17,7 @@ const tensor = (shape: readonly number[], seed = 1): Tensor =>
     ),
     { shape },
   );
+const doubles = (list: readonly number[]): Tensor => Tensor.from(Float64Array.from(list));
 const ints = (list: readonly number[], shape: readonly number[] = [list.length]): Tensor =>
   Tensor.from(Int32Array.from(list), { shape });
 
@@ -120,6 +121,72 @@ describe("vmap equals a loop", () => {
       },
       tensor([2, 3, 4]),
     ));
+});
+
+/** As sameAsLoop, where sums may come in another order. */
+async function nearLoop(fn: (x: Tensor) => Tensor, batch: Tensor): Promise<void> {
+  const expected = Tensor.stack(Array.from({ length: batch.sizes[0] }, (_, i) => fn(batch.select(0, i))));
+  const all = vmap(fn)(batch);
+  expect(all.sizes).toEqual(expected.sizes);
+  const [found, wanted] = [await numbers(all), await numbers(expected)];
+  for (const [i, x] of found.entries()) expect(x).toBeCloseTo(wanted[i], 9);
+}
+
+describe("vmap of later methods is near a loop", () => {
+  const square = (x: Tensor): Tensor =>
+    x.matmul(x.permute([1, 0])).add(Tensor.eye(3, 3, { dtype: "float64" }));
+  const ofMatrix: Record<string, (x: Tensor) => Tensor> = {
+    cumsum: (x) => x.cumsum(1),
+    cumprod: (x) => x.cumprod(0),
+    cummax: (x) => x.cummax(1).values,
+    logcumsumexp: (x) => x.logcumsumexp(1),
+    sort: (x) => x.sort({ axis: 1 }).values,
+    argsort: (x) => x.argsort({ axis: 1 }),
+    topk: (x) => x.topk(2, { axis: 1 }).values,
+    median: (x) => x.median(),
+    quantile: (x) => x.quantile(0.3, 1),
+    searchsorted: (x) => doubles([-1, 0, 1]).searchsorted(x),
+    diff: (x) => x.diff(),
+    take: (x) => x.take(ints([1, 5, 11])),
+    indexSelect: (x) => x.indexSelect(1, ints([3, 0])),
+    embedding: (x) => ints([2, 0]).embedding(x),
+    layerNorm: (x) => x.layerNorm([4]),
+    linear: (x) => x.linear(tensor([5, 4], 3)),
+    cov: (x) => x.cov(),
+    cholesky: (x) => square(x).cholesky(),
+    solve: (x) => square(x).solve(x),
+    det: (x) => square(x).det(),
+    inv: (x) => square(x).inv(),
+    qr: (x) => x.permute([1, 0]).qr().R.abs(),
+    svdvals: (x) => x.svdvals(),
+    matrixExp: (x) => square(x).mul(0.1).matrixExp(),
+    mseLoss: (x) => x.mseLoss(tensor([3, 4], 5)),
+    attention: (x) => x.scaledDotProductAttention(tensor([5, 4], 2), tensor([5, 4], 3)),
+    "gradient of a sort": (x) =>
+      grad((y: Tensor) =>
+        y
+          .sort({ axis: 1 })
+          .values.mul(tensor([4], 3))
+          .sum(),
+      )(x),
+    "gradient of a determinant": (x) => grad((y: Tensor) => square(y).det())(x),
+  };
+  for (const [name, fn] of Object.entries(ofMatrix)) it(name, () => nearLoop(fn, tensor([2, 3, 4])));
+  const ofImage: Record<string, (x: Tensor) => Tensor> = {
+    conv2d: (x) => x.conv2d(tensor([4, 2, 2, 2], 3), undefined, { padding: 1, stride: 2 }),
+    convTranspose2d: (x) => x.convTranspose2d(tensor([2, 3, 2, 2], 3)),
+    maxPool2d: (x) => x.maxPool2d(2),
+    avgPool2d: (x) => x.avgPool2d(2),
+    interpolate: (x) => x.interpolate({ size: [3, 7], mode: "bilinear" }),
+    "gradient of a convolution": (x) =>
+      grad((y: Tensor) =>
+        y
+          .conv2d(tensor([4, 2, 2, 2], 3))
+          .square()
+          .sum(),
+      )(x),
+  };
+  for (const [name, fn] of Object.entries(ofImage)) it(name, () => nearLoop(fn, tensor([2, 1, 2, 4, 4])));
 });
 
 describe("axes of examples", () => {
