@@ -152,8 +152,8 @@ export abstract class Factorisation extends Products {
   solve(b: Tensor, { left = true }: { left?: boolean } = {}): Tensor {
     const vector = b.ndim === 1 || (b.ndim === this.ndim - 1 && sameShape(b.shape, this.shape.slice(0, -1)));
     const right = !vector ? b : left ? b.unsqueeze(-1) : b.unsqueeze(-2);
-    const { matrices } = this.asMatrices("solve", true);
-    const { packed, order } = factorise(matrices);
+    const wide = this.cast(promote(this.toFloats().dtype, b.dtype));
+    const { packed, order } = factorise(wide.asMatrices("solve", true).matrices);
     const x = this.pairedWith("solve", right, left, (a, b, spread) => {
       const factors = { packed: spread(packed), order: spread(order) };
       return left ? solveWith(a, factors, b) : solveWith(a, factors, b.transpose(), true).transpose();

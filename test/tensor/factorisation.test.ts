@@ -229,6 +229,11 @@ describe("arguments", () => {
   });
 });
 
+it("a system of two dtypes is solved in the wider one", async () => {
+  const [a, b] = [random([4, 4]), random([4, 2], { dtype: "float64" })];
+  expect(await numbers(a.solve(b))).toEqual(await numbers(a.cast("float64").solve(b)));
+});
+
 describe("a step", () => {
   /** Different kernels that computing these takes, by their text. */
   async function differentKernels(results: readonly Tensor[]): Promise<number> {
