@@ -199,14 +199,18 @@ function runDirection(
     });
   const given = [inputs, product, projected, counted].filter((x) => x !== undefined);
   const states = recurrence(given, initial, ([x, p, ...others], state) => {
-    const [full, ...cell] = gates.step(x, state[0].linear(hidden, hiddenBias).add(p), state);
-    const h = projection === undefined ? full : full.linear(projection).add(others[0]);
+    const [full, ...cell] = gates.step(x, forStep(state[0], hidden, hiddenBias).add(p), state);
+    const h = projection === undefined ? full : forStep(full, projection).add(others[0]);
     const runs = counted && others[others.length - 1];
     return [h, ...cell].map((value, part) => runs?.where(value, state[part]) ?? value);
   });
   const outputs = ordered(counted?.where(states[0], 0) ?? states[0]);
   return { outputs, state: states.map((x) => x.select(0, length - 1)) };
 }
+
+/** x.linear(weight, bias) whose gradient goes to x only: that of the weight is taken of all steps at once. */
+const forStep = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
+  customGradient(x.linear(weight.detach(), bias?.detach()), [x], (g) => [g.matmul(weight).cast(x.dtype)]);
 
 /** Of weights [outputs, inputs] that took x [length, batch, inputs] to what has the gradients [length, batch, outputs]. */
 const weightGradient = (gradients: Tensor, x: Tensor, weight: Tensor): Tensor =>

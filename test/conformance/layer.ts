@@ -55,7 +55,8 @@ export const layer: Operation = (tensors, args) => {
   const [kind, made, names, options, after] = args as [string, unknown[], string[], LayerOptions, string[]];
   const Kind = (nn as unknown as Record<string, new (...given: unknown[]) => AnyLayer>)[kind];
   const layer = new Kind(...made);
-  if (options.wrap !== undefined) nn[options.wrap](layer, options.wrapOptions);
+  if (options.wrap === "weightNorm") nn.weightNorm(layer, options.wrapOptions);
+  if (options.wrap === "spectralNorm") nn.spectralNorm(layer, options.wrapOptions);
   if (options.evaluate === true) nn.evaluate(layer);
   const paths = Object.keys(nn.stateDict(layer));
   const known = Object.keys(nn.stateDict(layer, { names: "torch" }));
