@@ -1,6 +1,7 @@
 // nn: layers, optimisers, and the functions that find a model's tensors.
 
 export { type AttendOptions, type AttentionLayerOptions, MultiheadAttention } from "./attention.js";
+export * as init from "./init.js";
 export {
   BatchNorm1d,
   BatchNorm2d,

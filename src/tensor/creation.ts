@@ -145,8 +145,9 @@ function flattened(items: readonly TensorLike[]): { level: readonly TensorLike[]
   const found = [items.length];
   let level = items;
   while (level.length > 0 && level.some(isList)) {
-    if (!level.every(isList))
-      throw new TensorError(`from: rows of axis ${found.length} differ in depth, or mix lists with arrays`);
+    if (level.some(isScalar)) throw new TensorError(`from: rows of axis ${found.length} differ in depth`);
+    // Lists among arrays and tensors: each becomes a tensor, and these are stacked.
+    if (!level.every(isList)) break;
     const rows = level.map((x) => (Array.isArray(x) ? x : [...(x as Iterable<TensorLike>)]));
     if (rows.some((row) => row.length !== rows[0].length))
       throw new TensorError(`from: rows of axis ${found.length} differ in length`);
