@@ -129,9 +129,7 @@ export class PReLU {
   forward(x: Tensor): Tensor {
     const channels = this.weight.sizeAt(0);
     if (channels > 1) checkAxisSize("PReLU", x, 1, channels, "channels");
-    const slope =
-      x.ndim < 2 ? this.weight : this.weight.reshape([channels, ...x.shape.slice(2).map(() => 1)]);
-    return x.gt(0).where(x, x.mul(slope.cast(x.dtype)));
+    return x.prelu(this.weight.cast(x.dtype));
   }
 }
 

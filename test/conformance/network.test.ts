@@ -24,7 +24,7 @@ await conformance("network", {
     const statistics = { runningMean: runningMean.clone(), runningVar: runningVar.clone() };
     const layer = withTensors(new nn.BatchNorm2d(3), { weight, bias, ...statistics });
     const y = layer.forward(x);
-    return [y, layer.runningMean, layer.runningVar];
+    return [y, layer.runningMean!, layer.runningVar!];
   },
   crossEntropyWeight: ([x, target, weight]) => x.crossEntropy(target, { weight }),
   attentionMask: ([q, k, v, mask]) => q.scaledDotProductAttention(k, v, { mask }),
