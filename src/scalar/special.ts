@@ -19,7 +19,7 @@ export function erf(x: number): number {
   if (Number.isNaN(x) || x === 0) return x;
   if (size >= 6) return Math.sign(x);
   if (size < 1e-8) return x * TWO_OVER_ROOT_PI;
-  const value = size < 2.5 ? erfBySeries(size) : 1 - erfcByFraction(size);
+  const value = size < 1.25 ? erfBySeries(size) : 1 - erfcByFraction(size);
   return x < 0 ? -value : value;
 }
 
@@ -41,6 +41,7 @@ function erfBySeries(x: number): number {
 /** erfc(x) = e^(-x^2) / sqrt(pi) / (x + (1/2) / (x + (2/2) / (x + (3/2) / ...))). */
 function erfcByFraction(x: number): number {
   let tail = x;
-  for (let n = 60; n > 0; n--) tail = x + n / 2 / tail;
+  // Its error falls as exp(-2x sqrt(2n)).
+  for (let n = Math.ceil(220 / (x * x)); n > 0; n--) tail = x + n / 2 / tail;
   return gauss(x) / Math.sqrt(Math.PI) / tail;
 }

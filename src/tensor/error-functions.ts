@@ -87,11 +87,13 @@ export function ndtr(x: Tensor): Tensor {
   return x.lt(-0.5).where(left, scaled.erf().add(1).mul(0.5));
 }
 
-/** log(ndtr(x)) */
+/** log(ndtr(x)): on the right by log1p of the other tail. */
 export function logNdtr(x: Tensor): Tensor {
   const scaled = x.mul(Math.SQRT1_2);
-  const left = scaledTail(scaled.abs()).mul(0.5).log().sub(x.square().mul(0.5));
-  return x.lt(-1).where(left, erfc(scaled).mul(-0.5).log1p());
+  const half = scaledTail(scaled.abs()).mul(0.5);
+  const left = half.log().sub(x.square().mul(0.5));
+  const otherTail = x.gt(0.5).where(expOfSquare(x.abs(), -0.5).mul(half), scaled.erf().rsub(1).mul(0.5));
+  return x.lt(-1).where(left, otherTail.neg().log1p());
 }
 
 /** The inverse of ndtr. */
