@@ -107,6 +107,7 @@ abstract class Recurrent {
     }
     let sequence = this.batchFirst ? x.transpose(0, 1) : x;
     const [length, batch] = sequence.sizes;
+    if (length === 0) throw new Error(`${this.constructor.name}: ${x} has no places to read`);
     const first = this.initialState(initial, batch, x);
     const counts =
       lengths === undefined ? undefined : lengthsOf(this.constructor.name, lengths, batch, length);
@@ -175,8 +176,8 @@ function runDirection(
 ): Run {
   const length = sequence.sizeAt(0);
   const ordered = (x: Tensor): Tensor => (reverse ? x.flip(0) : x);
-  const inputs = ordered(sequence.linear(input, inputBias));
-  const counted = counts && ordered(Tensor.arange(length).unsqueeze(1)).lt(counts).unsqueeze(-1);
+  const inputs = ordered(sequence.linear(input, inputBias)).contiguous();
+  const counted = counts && ordered(Tensor.arange(length).unsqueeze(1)).lt(counts).unsqueeze(-1).contiguous();
   /** The states before each step, once they are known. */
   const before = (): Tensor[] =>
     states.map((x, part) => initial[part].unsqueeze(0).cat(0, x.narrow(0, 0, length - 1)));

@@ -50,6 +50,7 @@ export abstract class SequenceLoss extends Normalisation {
       );
     }
     const [steps, batch, classes] = this.sizes;
+    if (steps === 0) throw new TensorError(`ctcLoss: ${this} has no steps`);
     if (!Number.isInteger(blank) || blank < 0 || blank >= classes)
       throw new TensorError(`ctcLoss: the blank ${blank} is none of the ${classes} classes of ${this}`);
     const times = this.lengths("inputLengths", inputLengths, batch, steps);
@@ -83,7 +84,7 @@ export abstract class SequenceLoss extends Normalisation {
       .lt(times.unsqueeze(1))
       .contiguous();
     const atStart = this.wrap(iota(text.shape, 1)).eq(0);
-    const start = atStart.where(0, logs.select(0, 0).mul(0).add(IMPOSSIBLE)).detach();
+    const start = atStart.where(0, logs.select(0, 0).fullLike(IMPOSSIBLE));
     const [states] = recurrence([logs, runs], [start], ([own, running], [state]) => {
       const [one, two] = [shifted(state, 1, IMPOSSIBLE), shifted(state, 2, IMPOSSIBLE)];
       const skipped = skips.where(two, IMPOSSIBLE);

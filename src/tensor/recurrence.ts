@@ -12,7 +12,8 @@ export type RecurrentStep = (inputs: readonly Tensor[], state: readonly Tensor[]
 
 /**
  * The states after each step, [steps, batch, width] for each part of the state, [batch, width]. Inputs are
- * [steps, batch, ..]. Gradients go to the inputs and the first state, not to what else the step uses.
+ * [steps, batch, ..], at least one step, and best contiguous: each step reads them. Gradients go to the inputs and the
+ * first state, not to what else the step uses.
  */
 export function recurrence(
   inputs: readonly Tensor[],
@@ -23,7 +24,7 @@ export function recurrence(
   const widths = initial.map((x) => x.sizeAt(-1));
   const parts = (x: Tensor): Tensor[] => x.split(widths, -1);
   const history: Tensor[][] = [];
-  const held = inputs.map((x) => x.detach().contiguous());
+  const held = inputs.map((x) => x.detach());
   const last = iterate(
     count,
     initial.map((x) => x.detach()),
@@ -44,7 +45,7 @@ export function recurrence(
         .cat(0, x.narrow(0, 0, count - 1))
         .contiguous(),
     );
-    const every = inputs.map((x) => (isFloat(x.dtype) ? given.shift()! : x).contiguous());
+    const every = inputs.map((x) => (isFloat(x.dtype) ? given.shift()! : x));
     const wanted = parts(g).map((x) => x.contiguous());
     const found: Tensor[][] = [];
     const zeros = [...start, ...floats.map((x) => x.select(0, 0))].map((x) => zerosLike(x, x.shape));
