@@ -12,6 +12,7 @@ import {
   reduceWeighted,
   type WeightedLossOptions,
 } from "./loss-reduction.js";
+import type { ReduceOptions } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
 
 export interface LogitsLossOptions extends WeightedLossOptions {
@@ -63,6 +64,28 @@ export interface TripletMarginWithDistanceLossOptions extends MarginLossOptions 
 
 export abstract class Loss extends ClassLoss {
   // --- distances ---------------------------------------------------------------------------------------------------
+
+  /** Norm of this - other + eps along the last axis: [.., width] gives [..]. */
+  pairwiseDistance(
+    other: Tensor,
+    { p = 2, eps = 1e-6, keepdim }: ReduceOptions & { readonly p?: number; readonly eps?: number } = {},
+  ): Tensor {
+    return this.sub(other).add(eps).norm(p, -1, { keepdim });
+  }
+  /** Cosine of the angle between this and other along an axis, whose lengths count as at least eps (but to gradients). */
+  cosineSimilarity(
+    other: Tensor,
+    { axis = 1, eps = 1e-8 }: { readonly axis?: number; readonly eps?: number } = {},
+  ): Tensor {
+    const unit = (x: Tensor): Tensor => x.div(atLeast(x.norm(2, axis, { keepdim: true }), eps));
+    return unit(this.toFloats()).mul(unit(other)).sum(axis);
+  }
+  /** Norms of the differences of every row of this, [.., n, width], from every row of other, [.., m, width]: [.., n, m]. */
+  cdist(other: Tensor, { p = 2 }: { readonly p?: number } = {}): Tensor {
+    if (this.ndim < 2 || other.ndim < 2)
+      throw new TensorError(`cdist: needs rows [.., n, width] and [.., m, width], got ${this} and ${other}`);
+    return this.unsqueeze(-2).sub(other.unsqueeze(-3)).norm(p, -1);
+  }
 
   /** (this - target)^2; with a weight the mean is the weighted one. */
   mseLoss(target: Tensor, options: WeightedLossOptions = {}): Tensor {
@@ -164,7 +187,7 @@ export abstract class Loss extends ClassLoss {
     const fits =
       spread.ndim === x.ndim && spread.shape.every((d, i) => sameShape([d], [x.shape[i]]) || (i === x.ndim - 1 && d === 1)); // biome-ignore format: one rule
     if (!fits) throw new TensorError(`gaussianNllLoss: the variance ${variance} does not fit ${this}`);
-    const least = spread.lt(eps).where(spread.sub(spread.detach()).add(eps), spread);
+    const least = atLeast(spread, eps);
     const loss = least.log().add(x.sub(target).square().div(least)).mul(0.5);
     return reduceLoss(full ? loss.add(0.5 * Math.log(2 * Math.PI)) : loss, reduction);
   }
@@ -213,9 +236,9 @@ export abstract class Loss extends ClassLoss {
   tripletMarginLoss(
     positive: Tensor,
     negative: Tensor,
-    { p = 2, eps = 1e-6, ...options }: TripletMarginLossOptions = {},
+    { p, eps, ...options }: TripletMarginLossOptions = {},
   ): Tensor {
-    const distance = (x: Tensor, y: Tensor): Tensor => x.sub(y).add(eps).norm(p, -1);
+    const distance = (x: Tensor, y: Tensor): Tensor => x.pairwiseDistance(y, { p, eps });
     return this.tripletMarginWithDistanceLoss(positive, negative, { ...options, distance });
   }
   /** tripletMarginLoss with a distance of one's own. */
@@ -223,7 +246,7 @@ export abstract class Loss extends ClassLoss {
     positive: Tensor,
     negative: Tensor,
     {
-      distance = (x, y) => x.sub(y).add(1e-6).norm(2, -1),
+      distance = (x, y) => x.pairwiseDistance(y),
       margin = 1,
       swap = false,
       reduction,
@@ -235,6 +258,9 @@ export abstract class Loss extends ClassLoss {
     return reduceLoss(near.sub(far).add(margin).clamp(0), reduction);
   }
 }
+
+/** x, or `least` where that is larger; the gradient is that of x throughout, as PyTorch has it. */
+const atLeast = (x: Tensor, least: number): Tensor => x.lt(least).where(x.sub(x.detach()).add(least), x);
 
 function huber(difference: Tensor, delta: number): Tensor {
   const size = difference.abs();
