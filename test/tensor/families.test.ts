@@ -334,7 +334,7 @@ describe("norms and losses", () => {
     expect(() => scores.crossEntropy(Tensor.from([1], { dtype: "int32" }))).toThrow(
       "needs integer labels [2]",
     );
-    expect(() => scores.crossEntropy(Tensor.from([1, 2]))).toThrow("probabilities should be [2,3]");
+    expect(() => scores.crossEntropy(Tensor.from([1, 2]))).toThrow("probabilities should be [2, 3]");
   });
 
   it("binary cross entropy of scores is finite far out, also with posWeight", async () => {
