@@ -20,9 +20,10 @@ const STANDS_ON = {
   tensor: ["engine"],
   nn: ["tensor"],
   formats: ["tensor"],
-  datasets: ["tensor"],
+  data: ["tensor"],
+  datasets: ["data", "formats"],
   // The command line uses the library as any program does, through its door.
-  cli: ["nn", "formats", "datasets", "index.ts"],
+  cli: ["nn", "datasets", "index.ts"],
 };
 
 const source = join(root, "src");

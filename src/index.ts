@@ -1,6 +1,35 @@
 // brisc: lazy tensors that become fused, scheduled kernels.
 
 export {
+  concatDatasets,
+  mapDataset,
+  randomSplit,
+  type Subset,
+  subset,
+  type TensorDataset,
+  tensorDataset,
+} from "./data/compose.js";
+export {
+  type Batch,
+  type BatchDataset,
+  type BatchOf,
+  DataError,
+  type DataSource,
+  type MapDataset,
+  type RemoteDataset,
+  type SampleOf,
+} from "./data/dataset.js";
+export { DataLoader, type LoaderOptions, type Progress } from "./data/loader.js";
+export {
+  type BatchSampler,
+  batchSampler,
+  randomSampler,
+  type Sampler,
+  sequentialSampler,
+  weightedSampler,
+} from "./data/samplers.js";
+export type { WorkerOptions } from "./data/workers.js";
+export {
   availableDevices,
   type DeviceInfo,
   defaultDevice,

@@ -46,6 +46,13 @@ const ARRAY_DTYPES: Readonly<Record<string, DType>> = {
   Float64Array: "float64",
 };
 
+/** The dtype of a typed array's elements. */
+export function arrayDtype(values: { readonly constructor: { readonly name: string } }): DType {
+  const dtype = ARRAY_DTYPES[values.constructor.name];
+  if (dtype === undefined) throw new TensorError(`from: ${values.constructor.name} is no array of elements`);
+  return dtype;
+}
+
 /** The last of the family classes, which all tensors are of. */
 let Kind: TensorClass;
 
@@ -186,8 +193,7 @@ function ofElements(flat: readonly Scalar[], found: Shape, { dtype, shape = foun
 }
 
 function ofTypedArray(values: TypedArray, { dtype, shape = [values.length] }: FromOptions): Tensor {
-  const kind = ARRAY_DTYPES[values.constructor.name];
-  if (kind === undefined) throw new TensorError(`from: ${values.constructor.name} is no array of elements`);
+  const kind = arrayDtype(values);
   checkCount(shape, values.length);
   // A copy: the caller may go on writing to the array.
   const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength).slice();

@@ -4,6 +4,7 @@
 
 import {
   binary,
+  type ConstNode,
   castNode,
   constNode,
   expand,
@@ -16,6 +17,7 @@ import {
   unary,
 } from "../graph/node.js";
 import { type DType, isFloat } from "../scalar/dtype.js";
+import { threefry2x32 } from "../scalar/random.js";
 import { TensorError } from "./core.js";
 import { isTracked, TensorStorage } from "./storage.js";
 
@@ -28,6 +30,14 @@ const draws = new TensorStorage(word(0));
 export function manualSeed(value: number): void {
   seed.replace(seedWord(value, "manualSeed"));
   draws.replace(word(0));
+}
+
+let asked = { version: -1, count: 0 };
+
+/** A seed for a generator on the host: at each call another, and the same ones after each `manualSeed`. */
+export function hostSeed(): number {
+  asked = { version: seed.version, count: asked.version === seed.version ? asked.count + 1 : 0 };
+  return threefry2x32(asked.count, 0, Number((seed.peek() as ConstNode).value), 0xda7a)[0];
 }
 
 function seedWord(value: number, operation: string): Node {
