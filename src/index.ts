@@ -49,6 +49,7 @@ export { loadTorch, type TorchValue } from "./formats/torch.js";
 export type { Dim, Shape } from "./graph/node.js";
 export * as nn from "./nn/index.js";
 export type { DType, Scalar } from "./scalar/dtype.js";
+export { autocast } from "./tensor/autocast.js";
 export { type NestedArray, type Operand, TensorError, type TypedArray } from "./tensor/core.js";
 export { checkpoint } from "./tensor/checkpoint.js";
 export { customGradient, defineGradient, type GradientRule } from "./tensor/custom-gradient.js";

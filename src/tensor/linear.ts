@@ -1,9 +1,10 @@
 // Contractions: products of matrices and what is made of them. Each is written as a multiplication of two repeated
 // operands and a sum over the last axis, which the compiler recognises by that form and by no name.
 
-import { type Dim, iota, sameDim } from "../graph/node.js";
+import { type Dim, iota, type Shape, sameDim } from "../graph/node.js";
 import { promote } from "../graph/promote.js";
 import type { DType } from "../scalar/dtype.js";
+import { autocastType } from "./autocast.js";
 import { broadcastShapes, TensorError } from "./core.js";
 import { accumulationType } from "./reduction.js";
 import { Statistics } from "./statistics.js";
@@ -14,6 +15,12 @@ export interface AttentionOptions {
   readonly mask?: Tensor;
   /** Query i sees keys 0 to i only. */
   readonly isCausal?: boolean;
+  /** Place of the first query among the keys, as in decoding with kept keys: query i is at `offset` + i. */
+  readonly offset?: number | Tensor;
+  /** How many keys before its own place a query sees, and after (default as many); its own is always seen. */
+  readonly window?: number | readonly [before: number, after: number];
+  /** Scores become softcap * tanh(scores / softcap) before they are masked. */
+  readonly softcap?: number;
   /** Factor of the scores; default 1 / sqrt(width of a query). */
   readonly scale?: number;
   /** Heads of keys and values serve several heads of queries each. */
@@ -89,7 +96,11 @@ export abstract class Linear extends Statistics {
    * in / blocks of them has a scale, scales [out, blocks], by which they are multiplied; `zeroPoints` [out, blocks] are
    * taken off before. The scales stand outside of the inner sum.
    */
-  quantizedLinear(weight: Tensor, scales: Tensor, { zeroPoints, bias, name = "weight" }: QuantizedOptions = {}): Tensor {
+  quantizedLinear(
+    weight: Tensor,
+    scales: Tensor,
+    { zeroPoints, bias, name = "weight" }: QuantizedOptions = {},
+  ): Tensor {
     const [outputs, width] = weight.ndim === 2 ? weight.sizes : [0, 0];
     const blocks = scales.ndim === 2 ? scales.sizeAt(1) : 0;
     const fits = width > 0 && this.ndim > 0 && sameDim(this.shape[this.ndim - 1], width);
@@ -102,7 +113,9 @@ export abstract class Linear extends Statistics {
     const dtype = this.toFloats().dtype;
     const wide = accumulationType(dtype);
     // [.., 1, blocks, size] x [out, blocks, size]
-    const x = this.cast(wide).unflatten(-1, [blocks, width / blocks]).unsqueeze(-3);
+    const x = this.cast(wide)
+      .unflatten(-1, [blocks, width / blocks])
+      .unsqueeze(-3);
     let total = x.mul(weight.cast(wide).unflatten(1, [blocks, width / blocks])).sum(-1);
     if (zeroPoints !== undefined) total = total.sub(x.sum(-1).mul(zeroPoints.cast(wide)));
     const result = total.mul(scales.cast(wide)).sum(-1);
@@ -113,11 +126,8 @@ export abstract class Linear extends Statistics {
    * softmax(this x keys^T * scale) x values, of queries [.., l, e], keys [.., s, e] and values [.., s, v]: [.., l, v].
    * A query that may attend to no key gives NaN.
    */
-  scaledDotProductAttention(
-    keys: Tensor,
-    values: Tensor,
-    { mask, isCausal = false, scale, enableGqa = false, dropout = 0 }: AttentionOptions = {},
-  ): Tensor {
+  scaledDotProductAttention(keys: Tensor, values: Tensor, options: AttentionOptions = {}): Tensor {
+    const { mask, scale, softcap, enableGqa = false, dropout = 0 } = options;
     if (this.ndim < 2 || keys.ndim < 2 || values.ndim < 2) {
       throw new TensorError(
         `scaledDotProductAttention: ${this}, ${keys}, ${values} need at least two axes each`,
@@ -129,30 +139,44 @@ export abstract class Linear extends Statistics {
     let scores = this.cast(wide)
       .matmul(k.cast(wide).transpose())
       .mul(scale ?? 1 / Math.sqrt(width));
-    if (isCausal) {
-      const shape = scores.shape.slice(-2);
-      const seen = this.wrap(iota(shape, 1)).le(this.wrap(iota(shape, 0)));
-      scores = seen.where(scores, Number.NEGATIVE_INFINITY);
-    }
+    if (softcap !== undefined) scores = scores.div(softcap).tanh().mul(softcap);
+    const seen = this.seenKeys(scores.shape.slice(-2), options);
+    if (seen !== undefined) scores = seen.where(scores, Number.NEGATIVE_INFINITY);
     if (mask?.dtype === "bool") scores = mask.where(scores, Number.NEGATIVE_INFINITY);
     else if (mask !== undefined) scores = scores.add(mask.cast(wide));
     const weights = scores.softmax(-1);
     return (dropout > 0 ? weights.dropout(dropout) : weights).matmul(v.cast(wide)).cast(this.dtype);
   }
+
+  /** Which keys each query sees by its place, [queries, keys]; undefined if all. */
+  private seenKeys(
+    shape: Shape,
+    { isCausal = false, offset = 0, window }: AttentionOptions,
+  ): Tensor | undefined {
+    if (!isCausal && window === undefined) return undefined;
+    const key = this.wrap(iota(shape, 1));
+    const query = this.wrap(iota(shape, 0)).add(offset);
+    const [before, after] = typeof window === "number" ? [window, window] : (window ?? []);
+    const limits: Tensor[] = [];
+    if (isCausal) limits.push(key.le(query));
+    else if (after !== undefined) limits.push(key.le(query.add(after)));
+    if (before !== undefined) limits.push(key.ge(query.sub(before)));
+    return limits.reduce((a, b) => a.logicalAnd(b));
+  }
 }
 
-/** The dtype of a contraction's result. */
+/** The dtype of a contraction's operands and result. */
 export function contractionType(operation: string, x: Tensor, y: Tensor): DType {
   const dtype = promote(x.dtype, y.dtype);
   if (dtype === "bool")
     throw new TensorError(`${operation}: ${x} and ${y} are bools, which have no product; cast them first`);
-  return dtype;
+  return dtype === "float32" ? (autocastType() ?? dtype) : dtype;
 }
 
-/** Sums over the last axes of x * y, in the wide type in which a sum of `dtype` is taken. */
+/** Sums over axes of x * y, both in `dtype`, in the wide type in which a sum of it is taken. */
 export function contract(x: Tensor, y: Tensor, dtype: DType, axes: number | readonly number[] = -1): Tensor {
   const wide = accumulationType(dtype);
-  return x.cast(wide).mul(y.cast(wide)).sum(axes);
+  return x.cast(dtype).cast(wide).mul(y.cast(dtype).cast(wide)).sum(axes);
 }
 
 /** Each head of [.., heads, s, e] as often as there are query heads for it. */

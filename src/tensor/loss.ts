@@ -12,7 +12,7 @@ import {
   reduceWeighted,
   type WeightedLossOptions,
 } from "./loss-reduction.js";
-import type { ReduceOptions } from "./reduction.js";
+import { atLeast } from "./products.js";
 import type { Tensor } from "./tensor.js";
 
 export interface LogitsLossOptions extends WeightedLossOptions {
@@ -63,30 +63,6 @@ export interface TripletMarginWithDistanceLossOptions extends MarginLossOptions 
 }
 
 export abstract class Loss extends ClassLoss {
-  // --- distances ---------------------------------------------------------------------------------------------------
-
-  /** Norm of this - other + eps along the last axis: [.., width] gives [..]. */
-  pairwiseDistance(
-    other: Tensor,
-    { p = 2, eps = 1e-6, keepdim }: ReduceOptions & { readonly p?: number; readonly eps?: number } = {},
-  ): Tensor {
-    return this.sub(other).add(eps).norm(p, -1, { keepdim });
-  }
-  /** Cosine of the angle between this and other along an axis, whose lengths count as at least eps (but to gradients). */
-  cosineSimilarity(
-    other: Tensor,
-    { axis = 1, eps = 1e-8 }: { readonly axis?: number; readonly eps?: number } = {},
-  ): Tensor {
-    const unit = (x: Tensor): Tensor => x.div(atLeast(x.norm(2, axis, { keepdim: true }), eps));
-    return unit(this.toFloats()).mul(unit(other)).sum(axis);
-  }
-  /** Norms of the differences of every row of this, [.., n, width], from every row of other, [.., m, width]: [.., n, m]. */
-  cdist(other: Tensor, { p = 2 }: { readonly p?: number } = {}): Tensor {
-    if (this.ndim < 2 || other.ndim < 2)
-      throw new TensorError(`cdist: needs rows [.., n, width] and [.., m, width], got ${this} and ${other}`);
-    return this.unsqueeze(-2).sub(other.unsqueeze(-3)).norm(p, -1);
-  }
-
   /** (this - target)^2; with a weight the mean is the weighted one. */
   mseLoss(target: Tensor, options: WeightedLossOptions = {}): Tensor {
     return reduceWeighted(this.sub(target).square(), options);
@@ -258,9 +234,6 @@ export abstract class Loss extends ClassLoss {
     return reduceLoss(near.sub(far).add(margin).clamp(0), reduction);
   }
 }
-
-/** x, or `least` where that is larger; the gradient is that of x throughout, as PyTorch has it. */
-const atLeast = (x: Tensor, least: number): Tensor => x.lt(least).where(x.sub(x.detach()).add(least), x);
 
 function huber(difference: Tensor, delta: number): Tensor {
   const size = difference.abs();

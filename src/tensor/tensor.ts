@@ -5,7 +5,9 @@ import type { Shape } from "../graph/node.js";
 import { blockDiag, cartesianProd, columnStack, dstack, hstack, vstack } from "./arrangement.js";
 import { broadcastNode, broadcastShapes, TensorError } from "./core.js";
 import { Creation } from "./creation.js";
+import { einsum } from "./einsum.js";
 import { backward } from "./gradient.js";
+import { multiDot } from "./products.js";
 import { Sampling } from "./sampling.js";
 import { assignedNodes } from "./storage.js";
 
@@ -28,6 +30,23 @@ export class Tensor extends Sampling {
       tensors.map((x) => x.unsqueeze(axis)),
       axis,
     );
+  }
+  /**
+   * Einstein summation: letters name the axes of each operand and of the result; axes of one name go together, and those
+   * that the result lacks are summed. "..." stands for axes that broadcast. Without "->" the result has the axes named
+   * once, by the alphabet. Several operands are joined in the order that takes the fewest operations.
+   *
+   * @example
+   * const x = Tensor.from([[1, 2], [3, 4]]);
+   * Tensor.einsum("ij,jk->ik", x, x); // => [[7, 10], [15, 22]]
+   * Tensor.einsum("ii", x); // => 5
+   */
+  static einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
+    return einsum(equation, operands);
+  }
+  /** Product of several matrices (the first and last may be vectors), in the order of the fewest operations. */
+  static multiDot(matrices: readonly Tensor[]): Tensor {
+    return multiDot(matrices);
   }
   /** condition ? x : y, element by element; numbers may stand for tensors. */
   static where(condition: Tensor, x: Tensor | number, y: Tensor | number): Tensor {
