@@ -194,7 +194,9 @@ function bestTree(
     number,
     { readonly cost: number; readonly node: number | Tree; readonly names: readonly string[] }
   >();
-  terms.forEach(({ names }, i) => best.set(1 << i, { cost: 0, node: i, names }));
+  terms.forEach(({ names }, i) => {
+    best.set(1 << i, { cost: 0, node: i, names });
+  });
   for (let set = 1; set <= every; set++) {
     if (best.has(set)) continue;
     const outside = new Set([...output, ...namesIn(every & ~set)]);
@@ -214,7 +216,7 @@ function bestTree(
   return inOrder(best.get(every)!.node as Tree);
 }
 
-/** Always the join that makes the least of what it takes. */
+/** Always the join that makes the least of what it takes; of equal ones that of the least work. */
 function greedyTree(
   terms: readonly Term[],
   output: readonly string[],
@@ -226,15 +228,15 @@ function greedyTree(
   }
   let parts: Part[] = terms.map(({ names }, i) => ({ node: i, names }));
   while (parts.length > 1) {
-    let found:
-      | { readonly gain: number; readonly pair: readonly Part[]; readonly names: string[] }
-      | undefined;
+    let found: { gain: number; work: number; pair: readonly Part[]; names: readonly string[] } | undefined;
     parts.forEach((a, i) => {
       for (const b of parts.slice(i + 1)) {
         const outside = new Set([...output, ...parts.flatMap((p) => (p === a || p === b ? [] : p.names))]);
-        const names = [...new Set([...a.names, ...b.names])].filter((name) => outside.has(name));
-        const gain = cost(a.names) + cost(b.names) - cost(names);
-        if (found === undefined || gain > found.gain) found = { gain, pair: [a, b], names };
+        const all = [...new Set([...a.names, ...b.names])];
+        const names = all.filter((name) => outside.has(name));
+        const [gain, work] = [cost(a.names) + cost(b.names) - cost(names), cost(all)];
+        if (found === undefined || gain > found.gain || (gain === found.gain && work < found.work))
+          found = { gain, work, pair: [a, b], names };
       }
     });
     const { pair, names } = found!;
