@@ -1,6 +1,6 @@
 // Running results along an axis: sums, products, extremes of all elements so far; differences and integrals.
 
-import { castNode, concat, constNode, gather, iota, shrink } from "../graph/node.js";
+import { castNode, constNode, gather, iota } from "../graph/node.js";
 import { integerLimits, isFloat, type Scalar } from "../scalar/dtype.js";
 import { axisOf, TensorError } from "./core.js";
 import { accumulationType, type Placed, Reduction } from "./reduction.js";
@@ -72,14 +72,9 @@ export abstract class Scan extends Reduction {
     const size = this.sizeAt(axis);
     let result = this.self;
     for (let by = 1; by < size; by *= 2) {
-      const { node } = result;
-      const shape = node.shape.map((d, i) => (i === axis ? by : d));
-      const fill = constNode(isBig(this.self) ? BigInt(neutral) : neutral, this.dtype, shape);
-      const kept = shrink(
-        node,
-        node.shape.map((d, i) => [0, i === axis ? size - by : d]),
-      );
-      result = join(result, this.wrap(concat([fill, kept], axis))).contiguous();
+      const before = result.narrow(axis, 0, size - by);
+      const border = this.shape.map((_, i): [number, number] => [i === axis ? by : 0, 0]);
+      result = join(result, before.pad(border, { value: neutral })).contiguous();
     }
     return result;
   }
@@ -126,8 +121,6 @@ export abstract class Scan extends Reduction {
     return mean.mul(points.diff({ axis: at }));
   }
 }
-
-const isBig = (x: Tensor): boolean => x.dtype === "int64" || x.dtype === "uint64";
 
 /** All but the last, and all but the first along an axis. */
 function neighbours(x: Tensor, axis: number, operation: string): [Tensor, Tensor] {
