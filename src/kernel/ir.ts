@@ -572,24 +572,46 @@ export function substituteStatements(
     };
     return substituteIndex(x, replace);
   };
+  const loop = (atom: LoopAtom): LoopAtom => {
+    const replaced = replaceAtom(atom);
+    return replaced !== undefined && isLoopAtom(replaced) ? replaced : atom;
+  };
+  return mapStatements(body, { index: inIndex, expr: inExpr, loop });
+}
+
+const same = <T>(x: T): T => x;
+
+/** What statements hold, and what becomes of it; what is left out stays. */
+export interface StatementMap {
+  readonly index?: (x: Index) => Index;
+  readonly expr?: (x: Expr) => Expr;
+  /** The value that a store writes, if it is not the mapped one. */
+  readonly stored?: (mapped: Expr, original: Expr, buffer: Buffer) => Expr;
+  readonly loop?: (atom: LoopAtom) => LoopAtom;
+  readonly buffer?: (buffer: Buffer) => Buffer;
+}
+
+/** The same statements over mapped indices, expressions, loops and buffers. */
+export function mapStatements(body: readonly Stmt[], map: StatementMap): Stmt[] {
+  const { index = same, expr = same, stored = same, loop = same, buffer = same } = map;
   const inStatement = (s: Stmt): Stmt => {
     switch (s.kind) {
-      case "for": {
-        const replaced = replaceAtom(s.atom);
-        const atom = replaced !== undefined && isLoopAtom(replaced) ? replaced : s.atom;
-        return { ...s, atom, body: s.body.map(inStatement) };
-      }
+      case "for":
+        return { ...s, atom: loop(s.atom), body: s.body.map(inStatement) };
       case "if":
-        return { ...s, valid: s.valid.map(inIndex), body: s.body.map(inStatement) };
-      case "store":
+        return { ...s, valid: s.valid.map(index), body: s.body.map(inStatement) };
+      case "store": {
+        const value = stored(expr(s.value), s.value, s.buffer);
+        return { ...s, buffer: buffer(s.buffer), index: index(s.index), value };
+      }
       case "accumulate":
-        return { ...s, index: inIndex(s.index), value: inExpr(s.value) };
+        return { ...s, buffer: buffer(s.buffer), index: index(s.index), value: expr(s.value) };
       case "let":
-        return { ...s, value: inExpr(s.value) };
+        return { ...s, value: expr(s.value) };
       case "letIndex":
-        return { ...s, index: inIndex(s.index) };
+        return { ...s, index: index(s.index) };
       case "alloc":
-        return s;
+        return { ...s, buffer: buffer(s.buffer) };
     }
   };
   return body.map(inStatement);

@@ -1,19 +1,12 @@
 // Rewrites over whole statement trees, shared by schedules and lowering.
 
-import {
-  type Atom,
-  type Index,
-  type IndexLike,
-  type LoopAtom,
-  loopAtom,
-  substituteIndex,
-  toIndex,
-} from "./index.js";
+import { type Atom, type IndexLike, type LoopAtom, loopAtom, substituteIndex, toIndex } from "./index.js";
 import {
   type Buffer,
   type Expr,
   load,
   loadedIndex,
+  mapStatements,
   rewriteExpr,
   type Stmt,
   substituteStatements,
@@ -29,25 +22,7 @@ export function rewriteBody(body: readonly Stmt[], visit: (x: Expr) => Expr): St
     const value = inExpr(atom.value);
     return value === atom.value ? undefined : loadedIndex(value, atom.min, atom.max);
   };
-  const inIndex = (x: Index): Index => substituteIndex(x, inAtom);
-  const inStatement = (s: Stmt): Stmt => {
-    switch (s.kind) {
-      case "for":
-        return { ...s, body: s.body.map(inStatement) };
-      case "if":
-        return { ...s, valid: s.valid.map(inIndex), body: s.body.map(inStatement) };
-      case "store":
-      case "accumulate":
-        return { ...s, index: inIndex(s.index), value: inExpr(s.value) };
-      case "let":
-        return { ...s, value: inExpr(s.value) };
-      case "letIndex":
-        return { ...s, index: inIndex(s.index) };
-      case "alloc":
-        return s;
-    }
-  };
-  return body.map(inStatement);
+  return mapStatements(body, { index: (x) => substituteIndex(x, inAtom), expr: inExpr });
 }
 
 /** The same body with fresh loop atoms under new names. */
@@ -60,11 +35,7 @@ export function renameLoops(body: readonly Stmt[], rename: (name: string) => str
     const own = atoms.get(atom);
     return own && toIndex(own);
   });
-  const inStatement = (s: Stmt): Stmt => {
-    if (s.kind === "for") return { ...s, atom: atoms.get(s.atom)!, body: s.body.map(inStatement) };
-    return s.kind === "if" ? { ...s, body: s.body.map(inStatement) } : s;
-  };
-  return changed.map(inStatement);
+  return mapStatements(changed, { loop: (atom) => atoms.get(atom)! });
 }
 
 /** The same body over other buffers. */
@@ -74,11 +45,5 @@ export function replaceBuffers(body: readonly Stmt[], replaced: ReadonlyMap<Buff
     const buffer = replaced.get(x.buffer);
     return buffer === undefined ? x : load(buffer, x.index, x.valid, { dtype: x.dtype, lanes: x.lanes });
   });
-  const inStatement = (s: Stmt): Stmt => {
-    if (s.kind === "for" || s.kind === "if") return { ...s, body: s.body.map(inStatement) };
-    if (s.kind !== "store" && s.kind !== "accumulate" && s.kind !== "alloc") return s;
-    const buffer = replaced.get(s.buffer);
-    return buffer === undefined ? s : { ...s, buffer };
-  };
-  return inLoads.map(inStatement);
+  return mapStatements(inLoads, { buffer: (buffer) => replaced.get(buffer) ?? buffer });
 }

@@ -9,6 +9,7 @@ import {
   indexValue,
   load,
   loadedIndex,
+  mapStatements,
   type Stmt,
   validValue,
   withArgs,
@@ -63,28 +64,8 @@ export function rewriteStatements(body: readonly Stmt[], visitor: Visitor): Stmt
     for (const value of loadedValues([x])) rewrite(value);
     return rewriter.index(x);
   };
-  const inStatement = (s: Stmt): Stmt => {
-    switch (s.kind) {
-      case "for":
-        return { ...s, body: s.body.map(inStatement) };
-      case "if":
-        return { ...s, valid: s.valid.map(inIndex), body: s.body.map(inStatement) };
-      case "store": {
-        const value = rewrite(s.value);
-        const stored = visitor.stored?.(value, s.value, s.buffer) ?? value;
-        return { ...s, buffer: rewriter.buffer(s.buffer), index: inIndex(s.index), value: stored };
-      }
-      case "accumulate":
-        return { ...s, buffer: rewriter.buffer(s.buffer), index: inIndex(s.index), value: rewrite(s.value) };
-      case "let":
-        return { ...s, value: rewrite(s.value) };
-      case "letIndex":
-        return { ...s, index: inIndex(s.index) };
-      case "alloc":
-        return { ...s, buffer: rewriter.buffer(s.buffer) };
-    }
-  };
-  return body.map(inStatement);
+  const { stored } = visitor;
+  return mapStatements(body, { index: inIndex, expr: rewrite, stored, buffer: rewriter.buffer });
 }
 
 /** The same expression over rewritten operands, indices and buffers. */
