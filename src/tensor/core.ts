@@ -172,8 +172,7 @@ export abstract class TensorCore {
    */
   assign(value: Operand): Tensor {
     const given = this.operand(value, "assign");
-    if (this.steps === null)
-      throw new TensorError(`assign: ${this} repeats elements, and cannot be written`);
+    if (this.steps === null) throw new TensorError(`assign: ${this} repeats elements, and cannot be written`);
     if (given.dtype !== this.dtype || !sameShape(given.shape, this.shape)) {
       throw new TensorError(
         `assign: ${this} cannot take ${given.dtype}${printShape(given.shape)}; dtype and shape must agree`,

@@ -99,7 +99,7 @@ describe("what is refused", () => {
     expect(() => unpickle(stream, { ...names, global })).toThrow("posix.system is asked for");
   });
   it("keys do not reach prototypes", () => {
-    const stream = Buffer.from("(dS'__proto__'\n".replace(/S'(.*)'\n/, "V$1\n") + "(dVx\nI1\nss.", "latin1");
+    const stream = Buffer.from("(dV__proto__\n(dVx\nI1\nss.", "latin1");
     const names = { persistent: () => undefined, global: (): never => expect.unreachable() };
     const dict = unpickle(stream, names) as Record<string, unknown>;
     expect(Object.keys(dict)).toEqual(["__proto__"]);
