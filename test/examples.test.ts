@@ -32,6 +32,11 @@ const CHECKS: Record<string, (lines: unknown[][]) => void> = {
   attention([[line]]) {
     expect(Number(String(line).split(": ")[1])).toBeLessThan(1e-5);
   },
+  data([[line]]) {
+    const [right, all] = String(line).match(/\d+/g)!.map(Number);
+    expect(all).toBe(200);
+    expect(right).toBeGreaterThan(190);
+  },
   safetensors([[before, after]]) {
     expect(before).toEqual(after);
   },

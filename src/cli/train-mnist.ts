@@ -141,7 +141,7 @@ async function train(data: Mnist, settings: Settings, signal: AbortSignal): Prom
   const say = (text: string) => {
     if (!settings.quiet) console.log(text);
   };
-  const count = Math.min(settings.limit, data.train.count);
+  const count = Math.min(settings.limit, data.train.length);
   const stepsAnEpoch = Math.floor(count / settings.batch);
   if (stepsAnEpoch === 0) {
     throw new UsageError(`${count} digits are fewer than one batch of ${settings.batch}.`);
@@ -207,10 +207,10 @@ async function train(data: Mnist, settings: Settings, signal: AbortSignal): Prom
   const answers = await answer(network, data.test);
   let right = 0;
   for (const [i, digit] of answers.entries()) if (digit === data.test.labels[i]) right++;
-  const accuracy = `${((100 * right) / data.test.count).toFixed(2)} %`;
+  const accuracy = `${((100 * right) / data.test.length).toFixed(2)} %`;
   say(`\n${drawPictures(chosenPictures(data.test, answers), MNIST_SIDE, process.stdout.columns ?? 80)}\n`);
   console.log(
-    `Test accuracy ${accuracy} (${right.toLocaleString("en")} of ${data.test.count.toLocaleString("en")} digits ` +
+    `Test accuracy ${accuracy} (${right.toLocaleString("en")} of ${data.test.length.toLocaleString("en")} digits ` +
       `it was not trained on), trained in ${seconds.toFixed(1)} s`,
   );
   console.log(`Saved to ${settings.file}`);
@@ -220,13 +220,13 @@ async function train(data: Mnist, settings: Settings, signal: AbortSignal): Prom
 /** What the network takes each digit for. */
 async function answer(network: MnistNetwork, split: MnistSplit): Promise<Uint8Array> {
   const ask = jit((images: Tensor) => network.forward(images).argmax(1).cast("uint8"));
-  const answers = new Uint8Array(split.count);
-  for (let first = 0; first < split.count; first += TEST_BATCH) {
+  const answers = new Uint8Array(split.length);
+  for (let first = 0; first < split.length; first += TEST_BATCH) {
     // The last batch is filled up with the first digits, so that one captured step serves all.
-    const places = Uint32Array.from({ length: TEST_BATCH }, (_, i) => (first + i) % split.count);
+    const places = Uint32Array.from({ length: TEST_BATCH }, (_, i) => (first + i) % split.length);
     const [images] = take(split, places);
     const digits = await (await ask(images)).data();
-    answers.set((digits as Uint8Array).subarray(0, Math.min(TEST_BATCH, split.count - first)), first);
+    answers.set((digits as Uint8Array).subarray(0, Math.min(TEST_BATCH, split.length - first)), first);
   }
   return answers;
 }
@@ -234,7 +234,7 @@ async function answer(network: MnistNetwork, split: MnistSplit): Promise<Uint8Ar
 /** The first digits, and the first that the network took for another. */
 function chosenPictures(split: MnistSplit, answers: Uint8Array): Picture[] {
   const wrong = answers.findIndex((digit, i) => digit !== split.labels[i]);
-  const places = [0, 1, wrong, 2, 3, 4].filter((place) => place >= 0 && place < split.count);
+  const places = [0, 1, wrong, 2, 3, 4].filter((place) => place >= 0 && place < split.length);
   return places.map((place) => ({
     pixels: split.images.subarray(place * PIXELS, (place + 1) * PIXELS),
     caption:

@@ -1,6 +1,5 @@
 // Datasets made of others: tensors row by row, parts, several one after the other, samples changed by a function.
 
-import type { TypedArray } from "../tensor/core.js";
 import { mapLeaves } from "../tensor/containers.js";
 import { hostSeed } from "../tensor/random-bits.js";
 import { Tensor } from "../tensor/tensor.js";
@@ -35,7 +34,12 @@ export function tensorDataset(...given: readonly unknown[]): TensorDataset<unkno
   return {
     length: all[0].sizeAt(0),
     get: (index) => rows((x) => x.at(index)),
-    batch: (indices) => rows((x) => x.indexSelect(0, indices as TypedArray)),
+    async batch(indices) {
+      // What is not computed yet would be computed for each batch again.
+      const lazy = all.filter((x) => x.node.storage === undefined);
+      if (lazy.length > 0) await Tensor.realize(lazy);
+      return rows((x) => x.indexSelect(0, indices));
+    },
   };
 }
 

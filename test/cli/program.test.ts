@@ -49,7 +49,7 @@ describe("the program", () => {
   });
 
   it.each([
-    [["train", "mnist", "--data", "/nowhere"], "brisc: /nowhere/train-images-idx3-ubyte cannot be read"],
+    [["train", "mnist", "--data", "/nowhere"], "brisc: the folder /nowhere cannot be read"],
     [["train", "mnist", "--save", "/nowhere/x"], "brisc: /nowhere/x could not be saved"],
   ])("ends with 1 where something fails: %j", (args, message) => {
     const { status, stderr } = brisc(...args);
