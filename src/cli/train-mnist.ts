@@ -5,12 +5,14 @@ import { dirname, resolve } from "node:path";
 import { loadMnist, MNIST_SIDE, type Mnist, type MnistSplit } from "../datasets/mnist.js";
 import {
   availableDevices,
+  DataLoader,
   defaultDevice,
   jit,
   manualSeed,
   nn,
   saveSafetensors,
   setDefaultDevice,
+  subset,
   Tensor,
 } from "../index.js";
 import { MnistNetwork } from "./mnist-network.js";
@@ -104,49 +106,27 @@ async function chooseDevice(name: string | undefined): Promise<void> {
   setDefaultDevice(name);
 }
 
-/** Numbers below n in an order that depends on the seed alone. */
-function shuffled(n: number, seed: number): Uint32Array {
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  let state = seed >>> 0;
-  // splitmix32: ample for an order of visits.
-  const random = () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let bits = Math.imul(state ^ (state >>> 16), 0x21f0aaad);
-    bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97);
-    return (bits ^ (bits >>> 15)) >>> 0;
-  };
-  for (let i = n - 1; i > 0; i--) {
-    const j = random() % (i + 1);
-    [order[i], order[j]] = [order[j], order[i]];
-  }
-  return order;
-}
-
-/** The digits at `places`, as tensors of bytes. */
-function take(split: MnistSplit, places: Uint32Array): [Tensor, Tensor] {
-  const images = new Uint8Array(places.length * PIXELS);
-  const labels = new Uint8Array(places.length);
-  for (const [i, place] of places.entries()) {
-    images.set(split.images.subarray(place * PIXELS, (place + 1) * PIXELS), i * PIXELS);
-    labels[i] = split.labels[place];
-  }
-  const shape = [places.length, MNIST_SIDE, MNIST_SIDE];
-  return [Tensor.from(images, { shape, dtype: "uint8" }), Tensor.from(labels, { dtype: "uint8" })];
-}
-
-/** Lets the event loop turn: without it a loop that awaits only work already done never hears of Ctrl-C. */
-const turnOfEvents = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
 async function train(data: Mnist, settings: Settings, signal: AbortSignal): Promise<number> {
   const say = (text: string) => {
     if (!settings.quiet) console.log(text);
   };
   const count = Math.min(settings.limit, data.train.length);
-  const stepsAnEpoch = Math.floor(count / settings.batch);
-  if (stepsAnEpoch === 0) {
+  const loader = new DataLoader(
+    subset(
+      data.train,
+      Uint32Array.from({ length: count }, (_, i) => i),
+    ),
+    {
+      batchSize: settings.batch,
+      shuffle: true,
+      seed: settings.seed,
+      dropLast: true,
+    },
+  );
+  if (loader.length === 0) {
     throw new UsageError(`${count} digits are fewer than one batch of ${settings.batch}.`);
   }
-  const steps = stepsAnEpoch * settings.epochs;
+  const steps = loader.length * settings.epochs;
 
   manualSeed(settings.seed);
   const network = new MnistNetwork();
@@ -173,12 +153,10 @@ async function train(data: Mnist, settings: Settings, signal: AbortSignal): Prom
   let done = 0;
   let reported = { steps: 0, time: start, loss: 0, correct: 0 };
   for (let epoch = 0; epoch < settings.epochs && !signal.aborted; epoch++) {
-    const order = shuffled(count, settings.seed * 1000 + epoch);
-    for (let i = 0; i < stepsAnEpoch && !signal.aborted; i++) {
-      const [images, labels] = take(data.train, order.subarray(i * settings.batch, (i + 1) * settings.batch));
+    for await (const { images, labels } of loader) {
+      if (signal.aborted) break;
       const rate = Tensor.from([settings.learningRate * (1 - done / steps)]);
       await step(images, labels, rate);
-      await turnOfEvents();
       done++;
       if (!progress.isDue(done) && done !== steps) continue;
       const [loss, correct] = (await sums.data()) as Float32Array;
@@ -224,7 +202,7 @@ async function answer(network: MnistNetwork, split: MnistSplit): Promise<Uint8Ar
   for (let first = 0; first < split.length; first += TEST_BATCH) {
     // The last batch is filled up with the first digits, so that one captured step serves all.
     const places = Uint32Array.from({ length: TEST_BATCH }, (_, i) => (first + i) % split.length);
-    const [images] = take(split, places);
+    const { images } = split.batch(places);
     const digits = await (await ask(images)).data();
     answers.set((digits as Uint8Array).subarray(0, Math.min(TEST_BATCH, split.length - first)), first);
   }

@@ -112,9 +112,7 @@ export class DataLoader<D extends DataSource, B = BatchOf<D>> implements AsyncIt
 
   /** Ends workers that wait for another epoch. Should one follow, others are started. */
   async close(): Promise<void> {
-    const { idle } = this;
-    this.idle = undefined;
-    await idle?.end();
+    await this.takeIdle()?.end();
   }
 
   private async *iterate(epoch: number): AsyncGenerator<B, void, undefined> {
@@ -158,13 +156,20 @@ export class DataLoader<D extends DataSource, B = BatchOf<D>> implements AsyncIt
       return epochOfStream(dataset as Iterable<unknown>, this.batchSize, dropLast, collate);
     const indices = this.batchesOf(epoch);
     if (workers === undefined) return epochOnThisThread(indexed(dataset)!, indices, collate);
-    const pool = this.idle ?? new WorkerPool(workers, count);
-    this.idle = undefined;
+    const pool = this.takeIdle() ?? new WorkerPool(workers, count);
     return epochInWorkers(pool, indices, count, () => {
       // Of epochs that ran beside each other one leaves its workers.
       if (this.idle !== undefined) return pool.end();
       this.idle = pool;
+      forgotten.register(this, pool, this);
     });
+  }
+
+  private takeIdle(): WorkerPool | undefined {
+    const { idle } = this;
+    this.idle = undefined;
+    forgotten.unregister(this);
+    return idle;
   }
 
   /** The numbers of the samples of each batch. */
@@ -184,6 +189,9 @@ export class DataLoader<D extends DataSource, B = BatchOf<D>> implements AsyncIt
   }
 }
 
+/** Ends the workers of loaders that were dropped. */
+const forgotten = new FinalizationRegistry<WorkerPool>((pool) => void pool.end());
+
 function whole(name: string, value: number | undefined, least: number): number {
   if (value === undefined || !Number.isInteger(value) || value < least || value >= 2 ** 31)
     throw new DataError(`DataLoader: ${name} must be an integer of at least ${least}, got ${value}`);
@@ -202,5 +210,19 @@ function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): 
 }
 
 /** Lets timers, Ctrl-C and what is loaded ahead have their turn, where the consumer awaits only work already done. */
-const turnOfEvents = (): Promise<void> | undefined =>
-  typeof setImmediate === "function" ? new Promise((resolve) => setImmediate(resolve)) : undefined;
+function turnOfEvents(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === "function") {
+      setImmediate(resolve);
+      return;
+    }
+    // In a page: timers would wait for 4 ms.
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener("message", () => {
+      port1.close();
+      resolve();
+    });
+    port1.start();
+    port2.postMessage(undefined);
+  });
+}

@@ -9,11 +9,11 @@ export interface WorkerOptions {
   /** Threads. */
   readonly count: number;
   /**
-   * The module that makes the dataset, in each thread: its default export is the dataset, or a function (perhaps
+   * The module that makes the dataset, in each thread, `new URL("./samples.js", import.meta.url)`: its default export is the dataset, or a function (perhaps
    * asynchronous) that gives it. `collate`, if it exports one, makes batches of samples. What batches hold goes to the
    * main thread: memory of typed arrays is handed over, not copied, so `batch` gives arrays that it made for the call.
    */
-  readonly module: URL | string;
+  readonly module: URL;
 }
 
 interface Waiting {
@@ -53,6 +53,8 @@ export class WorkerPool {
         "DataLoader: workers need the threads of Node; without `workers` samples are loaded on this thread",
       );
     }
+    if (!URL.canParse(String(module)))
+      throw new DataError(`DataLoader: the module of workers must be given as a URL, got ${module}`);
     const task: WorkerTask = { module: String(module) };
     this.threads = Array.from({ length: count }, (_, i) => {
       const options = { eval: true, workerData: task, name: `brisc-data-${i}` };

@@ -200,13 +200,15 @@ describe("loading ahead", () => {
     expect(get).toHaveBeenCalledTimes(1);
   });
 
-  it("lets timers have their turn", async () => {
+  it.each(["Node", "a page"])("lets timers have their turn in %s", async (place) => {
+    if (place === "a page") vi.stubGlobal("setImmediate", undefined);
     let turns = 0;
     const timer = setInterval(() => turns++, 1);
     const until = performance.now() + 20;
     const dataset = { length: 1_000_000, get: (i: number) => i };
     for await (const _ of new DataLoader(dataset, { batchSize: 1 })) if (performance.now() > until) break;
     clearInterval(timer);
+    vi.unstubAllGlobals();
     expect(turns).toBeGreaterThan(0);
   });
 });

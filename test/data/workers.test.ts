@@ -146,15 +146,15 @@ describe("workers", () => {
 });
 
 describe("workers that fail", () => {
-  const failure = (source: string | URL, length = 4) => {
-    const made = typeof source === "string" ? module(source) : source;
-    return all(new DataLoader({ length }, { batchSize: 2, workers: { count: 2, module: made } }));
+  const failure = (source: string | URL) => {
+    const made = String(source).startsWith("export") ? module(source as string) : (source as URL);
+    return all(new DataLoader({ length: 4 }, { batchSize: 2, workers: { count: 2, module: made } }));
   };
 
   it("say which sample could not be read, with the cause", async () => {
-    const failing = failure(`
-      export default { length: 4, get(i) { if (i === 2) throw new TypeError("bad file"); return i; } };
-    `);
+    const failing = failure(`export default {
+      length: 4, get(i) { if (i === 2) throw new TypeError("bad file"); return i; },
+    };`);
     await expect(failing).rejects.toThrow(/^worker \d of file:.*: sample 2: bad file$/);
     await failing.catch((error) => expect(error.cause.stack).toContain("module-"));
   });
@@ -172,6 +172,9 @@ describe("workers that fail", () => {
 
   it("at their module say why", async () => {
     await expect(failure(new URL("file:///nowhere/data.mjs"))).rejects.toThrow("Cannot find module");
+    await expect(failure("./data.mjs" as unknown as URL)).rejects.toThrow(
+      "must be given as a URL, got ./data.mjs",
+    );
     await expect(failure(`export const dataset = 1;`)).rejects.toThrow("its default export makes no dataset");
     await expect(failure(`export default () => { throw Error("no disk"); };`)).rejects.toThrow("no disk");
     await expect(failure(`export default { length: 5, get: (i) => i };`)).rejects.toThrow(
@@ -215,7 +218,7 @@ it("a process ends though its workers wait for another epoch, or their consumer 
     file,
     `
     import { DataLoader } from "./brisc.mjs";
-    const workers = { count: 2, module: ${JSON.stringify(SAMPLES)} };
+    const workers = { count: 2, module: new URL(${JSON.stringify(SAMPLES)}) };
     let count = 0;
     for await (const { name } of new DataLoader({ length: 10 }, { batchSize: 2, workers })) count += name.length;
     const abandoned = new DataLoader({ length: 10 }, { workers })[Symbol.asyncIterator]();
