@@ -2,9 +2,9 @@
 // this thread or by workers.
 
 import { hostSeed } from "../tensor/random-bits.js";
-import { type BatchOf, DataError, type DataSource, type SampleOf } from "./dataset.js";
+import { type BatchOf, DataError, type DataSource, type RemoteDataset, type SampleOf } from "./dataset.js";
 import { END, type Epoch, epochInWorkers, epochOfStream, epochOnThisThread, indexed } from "./epoch.js";
-import { HostRandom, numbersBelow } from "./random.js";
+import { checkedSeed, HostRandom, numbersBelow } from "./random.js";
 import { type BatchSampler, batchCount, batchSampler, type Sampler } from "./samplers.js";
 import { type WorkerOptions, WorkerPool } from "./workers.js";
 
@@ -16,7 +16,7 @@ export interface Progress {
   readonly epoch: number;
 }
 
-export interface LoaderOptions<T, B> {
+export interface LoaderOptions<D, B> {
   /** Samples a batch; default 32. */
   readonly batchSize?: number;
   /** Takes the samples of each epoch in another random order; default false. */
@@ -28,7 +28,7 @@ export interface LoaderOptions<T, B> {
   /** Batches loaded ahead while the consumer computes, by each worker if there are any; default 2. */
   readonly prefetch?: number;
   /** Makes a batch of samples; default: they are stacked (see Batch). */
-  readonly collate?: (samples: SampleOf<T>[]) => B | Promise<B>;
+  readonly collate?: (samples: SampleOf<D>[]) => B | Promise<B>;
   /** Which samples an epoch takes, in which order. */
   readonly sampler?: Sampler;
   /** Which samples make each batch; in place of batchSize, dropLast and sampler. */
@@ -72,30 +72,14 @@ export class DataLoader<D extends DataSource, B = BatchOf<D>> implements AsyncIt
     readonly dataset: D,
     private readonly options: LoaderOptions<D, B> = {},
   ) {
-    const { batchSize = 32, prefetch = 2, shuffle = false, sampler, workers } = options;
+    const { batchSize = 32, prefetch = 2, shuffle = false, seed, workers } = options;
     this.batchSize = whole("batchSize", batchSize, 1);
     whole("prefetch", prefetch, 0);
-    this.seed = shuffle ? (options.seed ?? hostSeed()) : 0;
-    this.count = workers === undefined ? indexed(dataset)?.length : (dataset as { length: number }).length;
-    if (workers !== undefined) {
-      whole("workers.count", workers.count, 1);
-      whole("the length of a dataset for workers", this.count, 0);
-      if (options.collate !== undefined)
-        throw new DataError(
-          "DataLoader: workers need collate as an export of their module, not as an option",
-        );
-    }
-    if (this.count === undefined) {
-      const given = (["shuffle", "sampler", "batchSampler"] as const).find((name) => options[name]);
-      if (given !== undefined)
-        throw new DataError(
-          `DataLoader: ${given} needs a dataset with a length and get or batch, not a stream`,
-        );
-    }
-    if (shuffle && (sampler ?? options.batchSampler) !== undefined)
-      throw new DataError("DataLoader: shuffle and a sampler both say the order; give one of them");
-    if (sampler !== undefined && options.batchSampler !== undefined)
-      throw new DataError("DataLoader: sampler and batchSampler both say the order; give one of them");
+    this.seed = shuffle ? checkedSeed(seed ?? hostSeed()) : 0;
+    if (workers !== undefined) whole("workers.count", workers.count, 1);
+    const source = workers === undefined ? indexed(dataset) : (dataset as RemoteDataset);
+    this.count = source && whole("the dataset's length", source.length, 0);
+    checkTogether(options, this.count !== undefined);
   }
 
   /** Batches of an epoch. Throws for a stream, or a sampler that does not know. */
@@ -191,6 +175,21 @@ export class DataLoader<D extends DataSource, B = BatchOf<D>> implements AsyncIt
 
 /** Ends the workers of loaders that were dropped. */
 const forgotten = new FinalizationRegistry<WorkerPool>((pool) => void pool.end());
+
+/** Refuses options that contradict each other, or the kind of the dataset. */
+function checkTogether<D, B>(options: LoaderOptions<D, B>, isIndexed: boolean): void {
+  const { workers, collate } = options;
+  const orders = (["shuffle", "sampler", "batchSampler"] as const).filter((name) => options[name]);
+  if (orders.length > 0 && !isIndexed) {
+    throw new DataError(
+      `DataLoader: ${orders[0]} needs a dataset with a length and get or batch, not a stream`,
+    );
+  }
+  if (orders.length > 1)
+    throw new DataError(`DataLoader: ${orders.join(" and ")} all say the order; give one of them`);
+  if (workers !== undefined && collate !== undefined)
+    throw new DataError("DataLoader: workers need collate as an export of their module, not as an option");
+}
 
 function whole(name: string, value: number | undefined, least: number): number {
   if (value === undefined || !Number.isInteger(value) || value < least || value >= 2 ** 31)

@@ -11,8 +11,7 @@ export class HostRandom {
     private readonly seed: number,
     private readonly stream = 0,
   ) {
-    if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
-      throw new RangeError(`the seed must be an integer in [0, 2^32), got ${seed}`);
+    checkedSeed(seed);
   }
 
   /** 32 random bits. */
@@ -56,4 +55,10 @@ export function numbersBelow(count: number): Int32Array {
   const values = new Int32Array(count);
   for (let i = 0; i < count; i++) values[i] = i;
   return values;
+}
+
+export function checkedSeed(seed: number): number {
+  if (!Number.isInteger(seed) || seed < 0 || seed >= 2 ** 32)
+    throw new RangeError(`the seed must be an integer in [0, 2^32), got ${seed}`);
+  return seed;
 }

@@ -317,8 +317,10 @@ it("options that make no sense are refused", () => {
   expect(make({ batchSize: 0 })).toThrow("batchSize must be an integer of at least 1, got 0");
   expect(make({ prefetch: -1 })).toThrow("prefetch");
   expect(make({ shuffle: true }, new Set([1]))).toThrow("shuffle needs a dataset with a length");
-  expect(make({ shuffle: true, sampler: [0] })).toThrow("both say the order");
-  expect(make({ shuffle: true, seed: -1 })).not.toThrow();
+  expect(make({ shuffle: true, sampler: [0] })).toThrow("shuffle and sampler all say the order");
+  expect(make({ sampler: [0], batchSampler: [[0]] })).toThrow("sampler and batchSampler all say the order");
+  expect(make({ shuffle: true, seed: -1 })).toThrow("the seed must be an integer in [0, 2^32), got -1");
+  expect(() => new DataLoader({ length: Number.NaN, get: (i: number) => i })).toThrow("the dataset's length");
   expect(() => new DataLoader({ length: 3 })).toThrow("get or batch");
 });
 
