@@ -51,6 +51,13 @@ export * as nn from "./nn/index.js";
 export type { DType, Scalar } from "./scalar/dtype.js";
 export { autocast } from "./tensor/autocast.js";
 export { type NestedArray, type Operand, TensorError, type TypedArray } from "./tensor/core.js";
+export type {
+  FourierAxesOptions,
+  FourierNorm,
+  FourierOptions,
+  IstftOptions,
+  StftOptions,
+} from "./tensor/fourier.js";
 export { checkpoint } from "./tensor/checkpoint.js";
 export { customGradient, defineGradient, type GradientRule } from "./tensor/custom-gradient.js";
 export { grad, gradientsFor, hvp, jvp, linearize, valueAndGrad, vjp } from "./tensor/functional.js";

@@ -55,6 +55,21 @@ export abstract class Ranges extends Creation {
   static identity(size: number, options: TensorOptions = {}): Tensor {
     return Ranges.eye(size, size, options);
   }
+  /** Frequencies of the places of an fft of length n, in cycles by the distance d of samples: 0, 1, .., -2, -1 over n d. */
+  static fftfreq(n: number, d = 1, options: TensorOptions = {}): Tensor {
+    const places = Ranges.arange(n);
+    return places
+      .ge(Math.ceil(n / 2))
+      .where(places.sub(n), places)
+      .cast(options.dtype ?? DEFAULT_FLOAT)
+      .div(n * d);
+  }
+  /** Frequencies of the places of an rfft of length n: 0, 1, .., n / 2 over n d. */
+  static rfftfreq(n: number, d = 1, options: TensorOptions = {}): Tensor {
+    return Ranges.arange(Math.floor(n / 2) + 1)
+      .cast(options.dtype ?? DEFAULT_FLOAT)
+      .div(n * d);
+  }
   /** `count` powers of the base, whose exponents go from start to stop. */
   static logspace(
     start: number,
