@@ -1,11 +1,12 @@
 // The examples in docstrings run, and give what they say they give: an expression that ends in `// => value` is compared
 // with the value, tensors by their elements.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { transform } from "esbuild";
-import { beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import * as datasets from "../src/datasets/index.js";
 import * as brisc from "../src/index.js";
 
@@ -72,6 +73,11 @@ const files = (readdirSync(source, { recursive: true }) as string[])
   .sort();
 const examples = files.flatMap(examplesIn);
 
+// Files that examples write or read lie in a folder of their own.
+const folder = mkdtempSync(join(tmpdir(), "brisc-examples-"));
+copyFileSync(new URL("fixtures/files/checkpoint.pt", import.meta.url), join(folder, "checkpoint.pt"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
 describe("examples in docstrings", () => {
   beforeEach(() => {
     brisc.setDefaultDevice("wasm");
@@ -84,12 +90,8 @@ describe("examples in docstrings", () => {
 
   it.each(examples)("$place", async ({ code }) => {
     const { code: script } = await transform(withChecks(code), { loader: "ts", target: "node20" });
-    const known: Record<string, unknown> = { ...brisc, ...datasets };
+    const known: Record<string, unknown> = { ...brisc, ...datasets, folder, check };
     const names = Object.keys(known);
-    // Files that examples name lie in a folder of their own.
-    await new AsyncFunction(...names, "check", script)(
-      ...names.map((name) => known[name]),
-      check,
-    );
+    await new AsyncFunction(...names, script)(...names.map((name) => known[name]));
   });
 });

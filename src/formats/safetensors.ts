@@ -52,7 +52,10 @@ const isSize = (x: unknown): x is number => Number.isSafeInteger(x) && (x as num
  * The tensors of a .safetensors file by name. Each reads its own bytes from the file when it is first used, slices of
  * it only theirs; the header is checked whole before.
  *
- * @example const { weight } = await loadSafetensors("model.safetensors");
+ * @example
+ * await saveSafetensors(`${folder}/x.safetensors`, { weight: Tensor.arange(6).reshape([3, 2]) });
+ * const { weight } = await loadSafetensors(`${folder}/x.safetensors`);
+ * weight.at(-1); // => [4, 5]
  */
 export async function loadSafetensors(file: FileInput): Promise<Record<string, Tensor>> {
   const source = await openSource(file);

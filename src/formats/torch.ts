@@ -75,7 +75,9 @@ function typeName(what: string, dtype: DType | undefined): Constructor {
  * model.state_dict(). Elements are read when they are first used. Files that hold other objects of Python, whole models
  * among them, are refused, as are those of PyTorch before 1.6.
  *
- * @example nn.loadStateDict(model, (await loadTorch("model.pt")) as Record<string, Tensor>, { names: "torch" });
+ * @example
+ * const { rest } = (await loadTorch(`${folder}/checkpoint.pt`)) as { rest: { step: number } };
+ * rest.step; // => 7
  */
 export async function loadTorch(file: FileInput): Promise<TorchValue> {
   const source = await openSource(file);

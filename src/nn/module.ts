@@ -58,7 +58,10 @@ function walk(model: object, visit: (value: object, path: string) => void, form:
 /**
  * All tensors of a model by name: weights, running statistics, an optimiser's moments.
  *
- * @example await saveSafetensors("model.safetensors", nn.stateDict(model, { names: "torch" }));
+ * @example
+ * const model = { encoder: new nn.Linear(2, 3) };
+ * Object.keys(nn.stateDict(model)); // => ["encoder.weight", "encoder.bias"]
+ * await saveSafetensors(`${folder}/model.safetensors`, nn.stateDict(model, { names: "torch" }));
  */
 export function stateDict(model: object, { names = "paths" }: NameOptions = {}): Record<string, Tensor> {
   const found: Record<string, Tensor> = {};
@@ -90,7 +93,10 @@ export interface LoadOptions extends NameOptions {
  * Assigns tensors to those of the same names in a model; floats and integers of another dtype are converted. With the
  * names of PyTorch the weights of its layers load into those of the same kind here.
  *
- * @example nn.loadStateDict(model, await loadSafetensors("model.safetensors"), { names: "torch" });
+ * @example
+ * const model = new nn.Linear(2, 1);
+ * nn.loadStateDict(model, { weight: Tensor.from([[1, 2]]), bias: Tensor.from([3]) });
+ * model.forward(Tensor.from([[1, 1]])); // => [[6]]
  */
 export function loadStateDict(
   model: object,

@@ -10,8 +10,10 @@ export type { Schedule };
  * Gives an optimiser the rates of a schedule: the first at once, the next with each `step`.
  *
  * @example
- * const scheduler = new nn.Scheduler(optimiser, nn.schedules.cosine(0.1, 1000));
- * for (const batch of batches) { await train(batch); scheduler.step(); }
+ * const optimiser = new nn.SGD([Tensor.zeros([2]).requiresGrad_()]);
+ * const scheduler = new nn.Scheduler(optimiser, nn.schedules.linear(0.1, 10));
+ * for (let i = 0; i < 5; i++) scheduler.step(); // after each step of the optimiser
+ * scheduler.rate; // => 0.05
  */
 export class Scheduler {
   /** Steps made. */

@@ -47,7 +47,11 @@ export abstract class Assignment extends Indexing {
    * skipped. Under a mask (bool) the value is one for all places, or one for each in row-major order. No gradient flows
    * through what was assigned.
    *
-   * @example x.setItem([[0, 2], -1], 5) // Python's x[0:2, -1] = 5
+   * @example
+   * const x = Tensor.zeros([3, 2]);
+   * x.setItem([[0, 2], -1], 5);
+   * x.setItem([x.gt(4)], 6);
+   * x; // => [[0, 6], [0, 6], [0, 0]]
    */
   setItem(parts: readonly SlicePart[], value: Operand): Tensor {
     const selection = selectionOf(this.self, parts, "setItem");

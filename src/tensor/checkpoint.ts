@@ -27,7 +27,9 @@ interface Sources {
  * it: memory for activations is needed for one such function at a time. Gradients and random numbers are the same.
  * Arguments and results may be containers; each float result computes what it needs again by itself.
  *
- * @example const y = checkpoint((h: Tensor) => block.forward(h))(x);
+ * @example
+ * const block = checkpoint((h: Tensor) => h.sin().exp());
+ * grad((x: Tensor) => block(x).sum())(Tensor.from([0, 1])); // => [1, 1.2534]
  */
 export function checkpoint<A extends readonly unknown[], R>(fn: (...args: A) => R): (...args: A) => R {
   return (...args: A): R => {

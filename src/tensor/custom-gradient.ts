@@ -20,7 +20,9 @@ export type GradientRule = (
  * only looked at by gradients: nothing is computed or kept for the value's sake.
  *
  * @example
- * const clipped = customGradient(x.exp(), [x], (gradient, result) => [gradient.mul(result).clamp(-1, 1)]);
+ * const clipped = (x: Tensor) =>
+ *   customGradient(x.exp(), [x], (gradient, result) => [gradient.mul(result).clamp(-1, 1)]);
+ * grad((x: Tensor) => clipped(x).sum())(Tensor.from([-1, 3])); // => [0.3679, 1]
  */
 export function customGradient(value: Tensor, sources: readonly Tensor[], rule: GradientRule): Tensor {
   const stray = [value, ...sources].find((x) => !isFloat(x.dtype));

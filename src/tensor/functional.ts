@@ -166,7 +166,9 @@ export function grad<A extends readonly unknown[]>(
  * Gradients of an output with respect to tensors that it was computed from and that require gradients: a container of
  * them, say a model's parameters. Nothing is added to `grad`. With `seed`, of its shape, the output need not be a scalar.
  *
- * @example const gradients = gradientsFor(loss, nn.parameters(model));
+ * @example
+ * const weights = Tensor.from([1, 2]).requiresGrad_();
+ * gradientsFor(weights.square().sum(), weights); // => [2, 4]
  */
 export function gradientsFor<T>(output: Tensor, inputs: T, seed?: Tensor): T {
   const node = seed === undefined ? scalarNodeOf(output) : output.node;

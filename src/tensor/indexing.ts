@@ -17,7 +17,11 @@ export abstract class Indexing extends Loss {
    * index tensors a view: assigning to it writes to the tensor. Known places out of range are errors, unknown ones
    * read 0.
    *
-   * @example x.slice([[1, 3], null, -1]) // Python's x[1:3, :, -1]
+   * @example
+   * const x = Tensor.arange(24).reshape([4, 3, 2]);
+   * x.slice([[1, 3], null, -1]); // => [[7, 9, 11], [13, 15, 17]]
+   * x.slice([Int32Array.of(0, -1), 0]); // => [[0, 1], [18, 19]]
+   * x.slice([[null, null, -2], "...", 0, "new"]).shape; // => [2, 3, 1]
    */
   slice(parts: readonly SlicePart[]): Tensor {
     const selection = selectionOf(this.self, parts, "slice");

@@ -59,8 +59,17 @@ const MAX_ROUNDS = 4;
  * replay. It must not await. Its arguments and its result may hold tensors in arrays and plain objects.
  *
  * @example
- * const step = jit((x: Tensor, y: Tensor) => { ...; optimiser.step(); return loss; });
- * const loss = await step(x, y);
+ * const layer = new nn.Linear(2, 1);
+ * const optimiser = new nn.SGD(nn.parameters(layer), { lr: 0.1 });
+ * const step = jit((x: Tensor, y: Tensor) => {
+ *   const loss = layer.forward(x).mseLoss(y);
+ *   optimiser.zeroGrad();
+ *   loss.backward();
+ *   optimiser.step();
+ *   return loss;
+ * });
+ * const loss = await step(Tensor.ones([4, 2]), Tensor.zeros([4, 1]));
+ * loss.shape; // => []
  */
 export function jit<A extends readonly unknown[], R>(
   fn: (...args: A) => Result<R>,

@@ -67,7 +67,8 @@ export abstract class Resampling extends AdaptivePooling {
    * Images [b, c, ..] of one to three spatial axes in another size, as PyTorch's F.interpolate has it; bicubic is the
    * convolution of Keys (1981). Half types are computed in float32.
    *
-   * @example images.interpolate({ scaleFactor: 2, mode: "bilinear" })
+   * @example
+   * Tensor.from([[[1, 3]]]).interpolate({ scaleFactor: 2, mode: "linear" }); // => [[[1, 1.5, 2.5, 3]]]
    */
   interpolate(options: InterpolateOptions): Tensor {
     const { mode = "nearest", alignCorners = false, antialias = false } = options;

@@ -16,7 +16,8 @@ export interface BoundVariable {
  * @example
  * const length = new Variable("length", 1, 512);
  * const sum = jit((x: Tensor, n: BoundVariable) => x.shrink([[0, n.variable.dim]]).sum());
- * await sum(x, length.bind(40));
+ * const x = Tensor.ones([512]);
+ * await sum(x, length.bind(40)); // => 40
  */
 export class Variable {
   private readonly symbol: SymbolAtom;

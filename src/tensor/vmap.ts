@@ -64,7 +64,9 @@ export interface VmapOptions {
  * hold tensors in arrays and plain objects. `fn` may write to tensors that it made itself only.
  *
  * @example
- * const gradients = vmap(grad(loss), { inAxes: [null, 0, 0] })(weights, inputs, targets); // one for each example
+ * const loss = (w: Tensor, x: Tensor) => w.dot(x).square();
+ * const [weights, inputs] = [Tensor.from([1, 2]), Tensor.from([[1, 0], [0, 1], [1, 1]])];
+ * vmap(grad(loss), { inAxes: [null, 0] })(weights, inputs); // => [[2, 0], [0, 4], [6, 6]]
  */
 export function vmap<A extends readonly unknown[], R>(
   fn: (...args: A) => R,

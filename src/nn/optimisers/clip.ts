@@ -11,9 +11,10 @@ const gradientsOf = (parameters: readonly Tensor[]): [Tensor, Tensor][] =>
  * scalar. Where it is NaN or infinite all gradients become so too: a GradScaler then leaves out the step.
  *
  * @example
- * loss.backward();
- * nn.clipGradNorm(optimiser.parameters, 1);
- * optimiser.step();
+ * const weights = Tensor.from([3, 4], { requiresGrad: true });
+ * weights.square().sum().backward();
+ * nn.clipGradNorm([weights], 5); // => 10
+ * weights.grad; // => [3, 4]
  */
 export function clipGradNorm(
   parameters: readonly Tensor[],

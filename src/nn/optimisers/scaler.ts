@@ -18,7 +18,11 @@ export interface GradScalerOptions {
  * while training. All of it lazy and made of tensors, so that a captured step carries it.
  *
  * @example
- * scaler.scale(loss).backward();
+ * const layer = new nn.Linear(2, 1);
+ * const optimiser = new nn.SGD(nn.parameters(layer), { lr: 0.1 });
+ * const scaler = new nn.GradScaler();
+ * const output = autocast("float16", () => layer.forward(Tensor.ones([4, 2])));
+ * scaler.scale(output.mseLoss(Tensor.zeros([4, 1]))).backward();
  * scaler.step(optimiser);
  * scaler.update();
  */
