@@ -34,7 +34,11 @@ export const polynomial = (lr: number, total: number, power = 1): Schedule => {
   return (step) => lr * (1 - Math.min(step, total) / total) ** power;
 };
 
-/** Half a cosine from lr to `min` over `total` steps (Loshchilov and Hutter, 2016), then `min`. */
+/**
+ * Half a cosine from lr to `min` over `total` steps (Loshchilov and Hutter, 2016), then `min`.
+ *
+ * @example nn.schedules.cosine(1, 10)(5); // => 0.5
+ */
 export const cosine = (lr: number, total: number, { min = 0 } = {}): Schedule => {
   return (step) => min + ((lr - min) * (1 + Math.cos(Math.PI * Math.min(1, step / total)))) / 2;
 };
@@ -68,7 +72,11 @@ export interface OneCycleOptions {
   readonly threePhases?: boolean;
 }
 
-/** From a small rate up to lr and down to a tiny one, once (Smith and Topin, 2017). */
+/**
+ * From a small rate up to lr and down to a tiny one, once (Smith and Topin, 2017).
+ *
+ * @example nn.schedules.oneCycle(1, 10)(9); // => 0
+ */
 export const oneCycle = (lr: number, total: number, options: OneCycleOptions = {}): Schedule => {
   const { growing = 0.3, divide = 25, finalDivide = 1e4, anneal = "cosine", threePhases = false } = options;
   const [first, last] = [lr / divide, lr / divide / finalDivide];
@@ -116,7 +124,11 @@ export const cyclic = (min: number, max: number, options: CyclicOptions = {}): S
   };
 };
 
-/** Another schedule after `steps` steps of linear growth from `start` times its first rate. */
+/**
+ * Another schedule after `steps` steps of linear growth from `start` times its first rate.
+ *
+ * @example nn.schedules.warmup(nn.schedules.constant(1), 4)(2); // => 0.5
+ */
 export const warmup = (schedule: Schedule, steps: number, { start = 0 } = {}): Schedule => {
   return (step) =>
     step < steps ? schedule(0) * (start + ((1 - start) * step) / steps) : schedule(step - steps);

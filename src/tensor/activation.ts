@@ -111,7 +111,11 @@ export abstract class Activation extends Fourier {
   swish(): Tensor {
     return this.silu();
   }
-  /** this * Phi(this), the normal distribution's; or its approximation by tanh. */
+  /**
+   * this * Phi(this), the normal distribution's; or its approximation by tanh.
+   *
+   * @example Tensor.from([-1, 0, 1]).gelu(); // => [-0.1587, 0, 0.8413]
+   */
   gelu({ approximate = "none" }: { approximate?: "none" | "tanh" } = {}): Tensor {
     const x = this.toFloats();
     const inner =
@@ -170,13 +174,21 @@ export abstract class Activation extends Fourier {
   tanhshrink(): Tensor {
     return this.sub(this.tanh());
   }
-  /** First half along an axis, gated by the sigmoid of the second. */
+  /**
+   * First half along an axis, gated by the sigmoid of the second.
+   *
+   * @example Tensor.from([1, 2, 0, 0]).glu(); // => [0.5, 1]
+   */
   glu(axis = -1): Tensor {
     const [value, gate] = this.chunk(2, axis);
     return value.mul(gate.sigmoid());
   }
 
-  /** exp(this) over its sum along an axis; safe from overflow. */
+  /**
+   * exp(this) over its sum along an axis; safe from overflow.
+   *
+   * @example Tensor.from([0, 0]).softmax(0); // => [0.5, 0.5]
+   */
   softmax(axis: number): Tensor {
     const x = this.centred(axis);
     const power = x.exp();

@@ -26,7 +26,11 @@ export interface FractionalPoolOptions {
 }
 
 export abstract class AdaptivePooling extends Pooling {
-  /** Mean of windows of the last axis that make it `size` long; see adaptiveAvgPool2d. */
+  /**
+   * Mean of windows of the last axis that make it `size` long; see adaptiveAvgPool2d.
+   *
+   * @example Tensor.from([[1, 2, 3, 4]]).adaptiveAvgPool1d(2); // => [[1.5, 3.5]]
+   */
   adaptiveAvgPool1d(size: number): Tensor {
     return this.adaptiveMean("adaptiveAvgPool1d", [size]);
   }

@@ -31,7 +31,11 @@ export abstract class Arithmetic extends Elementwise {
 
   // --- divisions and powers ------------------------------------------------------------------------------------------
 
-  /** As idiv, under PyTorch's name. */
+  /**
+   * As idiv, under PyTorch's name.
+   *
+   * @example Tensor.from([7, -7]).floorDivide(2); // => [3, -4]
+   */
   floorDivide(other: Operand): Tensor {
     return this.idiv(other);
   }
@@ -63,12 +67,20 @@ export abstract class Arithmetic extends Elementwise {
     const power = exponent instanceof TensorCore ? (exponent as Tensor).cast("float64") : exponent;
     return this.cast("float64").pow(power);
   }
-  /** this + value * (x / y). */
+  /**
+   * this + value * (x / y).
+   *
+   * @example Tensor.from([1]).addcdiv(Tensor.from([6]), Tensor.from([3])); // => [3]
+   */
   addcdiv(x: Tensor, y: Operand, { value = 1 }: { value?: number } = {}): Tensor {
     const quotient = x.div(y);
     return this.add(value === 1 ? quotient : quotient.mul(value));
   }
-  /** The greatest common divisor, never negative: of 0 and n it is |n|. */
+  /**
+   * The greatest common divisor, never negative: of 0 and n it is |n|.
+   *
+   * @example Tensor.from([12, 18], { dtype: "int32" }).gcd(8); // => [4, 2]
+   */
   gcd(other: Operand): Tensor {
     const [x, y] = this.pair(other, "gcd");
     return commonDivisor(x, y, "gcd");
@@ -123,7 +135,11 @@ export abstract class Arithmetic extends Elementwise {
 
   // --- signs, exponents and neighbours of floats ---------------------------------------------------------------------
 
-  /** This with the sign of another number; signs of zeros and NaN count. */
+  /**
+   * This with the sign of another number; signs of zeros and NaN count.
+   *
+   * @example Tensor.from([1, 2]).copysign(Tensor.from([-1, 1])); // => [-1, 2]
+   */
   copysign(other: Operand): Tensor {
     const [x, y] = this.floats(other, "copysign");
     return smooth(
@@ -170,7 +186,11 @@ export abstract class Arithmetic extends Elementwise {
 
   // --- numbers that are none -----------------------------------------------------------------------------------------
 
-  /** NaN and infinities replaced: by 0, and by the largest and smallest numbers of the dtype. */
+  /**
+   * NaN and infinities replaced: by 0, and by the largest and smallest numbers of the dtype.
+   *
+   * @example Tensor.from([Number.NaN, 1]).nanToNum(); // => [0, 1]
+   */
   nanToNum({ nan = 0, posinf, neginf }: { nan?: number; posinf?: number; neginf?: number } = {}): Tensor {
     if (!isFloat(this.dtype)) return this.self;
     const most = largestFloat(this.dtype);
@@ -196,7 +216,11 @@ export abstract class Arithmetic extends Elementwise {
     const [x, y] = this.pair(other, "fmin");
     return x.le(y).logicalOr(y.isnan()).where(x, y);
   }
-  /** 0 below 0 and of NaN, 1 above, `values` at 0. */
+  /**
+   * 0 below 0 and of NaN, 1 above, `values` at 0.
+   *
+   * @example Tensor.from([-1, 0, 2]).heaviside(0.5); // => [0, 0.5, 1]
+   */
   heaviside(values: Operand): Tensor {
     const [x, y] = this.pair(values, "heaviside").map((operand) => operand.detach());
     return x.eq(0).where(y, x.gt(0).cast(x.dtype));
@@ -212,7 +236,11 @@ export abstract class Arithmetic extends Elementwise {
     const close = x.eq(y).logicalOr(near);
     return equalNan ? close.logicalOr(x.isnan().logicalAnd(y.isnan())) : close;
   }
-  /** A bool tensor of one element: whether all are close. */
+  /**
+   * A bool tensor of one element: whether all are close.
+   *
+   * @example Tensor.from([1, 2]).allclose(Tensor.from([1, 2 + 1e-9])).item(); // => true
+   */
   allclose(other: Operand, options: CloseOptions = {}): Tensor {
     return this.isclose(other, options).all();
   }

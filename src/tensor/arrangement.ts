@@ -24,6 +24,8 @@ export abstract class Arrangement extends Diagonals {
   /**
    * With elements shifted along axes, a shift each; those that leave at the end come in at the start. Without axes the
    * flattened elements are shifted.
+   *
+   * @example Tensor.arange(4).roll(1, 0); // => [3, 0, 1, 2]
    */
   roll(shifts: number | readonly number[], axes?: number | readonly number[]): Tensor {
     if (axes === undefined) return this.ravel().roll(shifts, 0).reshape(this.shape);
@@ -32,7 +34,11 @@ export abstract class Arrangement extends Diagonals {
       throw new TensorError(`roll: ${by.length} shifts do not fit ${along.length} axes`);
     return along.reduce((x, axis, i) => rolled(x, axisOf(axis, this.ndim, "roll"), by[i]), this.self);
   }
-  /** Turned so many times by 90 degrees, from the first of two axes towards the second. A view. */
+  /**
+   * Turned so many times by 90 degrees, from the first of two axes towards the second. A view.
+   *
+   * @example Tensor.from([[1, 2], [3, 4]]).rot90(); // => [[2, 4], [1, 3]]
+   */
   rot90(times = 1, axes: readonly [number, number] = [0, 1]): Tensor {
     const [from, to] = this.axesIn(axes, "rot90");
     switch (((times % 4) + 4) % 4) {
@@ -72,7 +78,11 @@ export abstract class Arrangement extends Diagonals {
 
   // --- repetition --------------------------------------------------------------------------------------------------
 
-  /** The whole tensor repeated along its last axes, so many times each. */
+  /**
+   * The whole tensor repeated along its last axes, so many times each.
+   *
+   * @example Tensor.from([1, 2]).tile([2, 2]); // => [[1, 2, 1, 2], [1, 2, 1, 2]]
+   */
   tile(times: readonly number[]): Tensor {
     const lead = Math.max(0, this.ndim - times.length);
     return this.repeat([...new Array<number>(lead).fill(1), ...times]);
@@ -80,6 +90,8 @@ export abstract class Arrangement extends Diagonals {
   /**
    * Each element repeated along an axis (without one, of the flattened tensor): all so many times, or each as a list of
    * the axis' length says. If a tensor says it, its elements are awaited.
+   *
+   * @example Tensor.from([1, 2]).repeatInterleave(2, 0); // => [1, 1, 2, 2]
    */
   repeatInterleave(times: number | readonly number[], axis?: number): Tensor;
   repeatInterleave(times: Tensor, axis?: number): Promise<Tensor>;
@@ -138,7 +150,11 @@ export abstract class Arrangement extends Diagonals {
   chunk(count: number, axis = 0): Tensor[] {
     return this.split(Math.max(1, Math.ceil(this.sizeAt(axisOf(axis, this.ndim, "chunk")) / count)), axis);
   }
-  /** So many parts along an axis, the first ones maybe longer by one; or parts that end at the given places. Views. */
+  /**
+   * So many parts along an axis, the first ones maybe longer by one; or parts that end at the given places. Views.
+   *
+   * @example Tensor.arange(5).tensorSplit(2).map((part) => part.size); // => [3, 2]
+   */
   tensorSplit(parts: number | readonly number[], axis = 0): Tensor[] {
     const at = axisOf(axis, this.ndim, "tensorSplit");
     const size = this.sizeAt(at);
@@ -177,7 +193,11 @@ export abstract class Arrangement extends Diagonals {
     return this.tensorSplit(parts, axis);
   }
 
-  /** The elements two by two, or `length` by `length`, in order: [combinations, length]. Of a vector. */
+  /**
+   * The elements two by two, or `length` by `length`, in order: [combinations, length]. Of a vector.
+   *
+   * @example Tensor.from([1, 2, 3]).combinations(); // => [[1, 2], [1, 3], [2, 3]]
+   */
   combinations(length = 2, { withReplacement = false }: { withReplacement?: boolean } = {}): Tensor {
     if (this.ndim !== 1 || !isCount(length))
       throw new TensorError(`combinations: needs a vector and a length >= 0, got ${this} and ${length}`);
@@ -199,6 +219,8 @@ export abstract class Arrangement extends Diagonals {
   /**
    * With more elements before and after each axis: [before, after] for every axis, or PyTorch's flat list, which begins
    * with the last axis. Negative amounts cut off.
+   *
+   * @example Tensor.from([1, 2, 3]).pad([[2, 1]], { mode: "reflect" }); // => [3, 2, 1, 2, 3, 2]
    */
   pad(padding: Padding | readonly number[], { value = 0, mode = "constant" }: PadOptions = {}): Tensor {
     const pairs = pairsOf(padding, this.self);
@@ -216,6 +238,8 @@ export abstract class Arrangement extends Diagonals {
   /**
    * Windows of `size` elements, `step` apart, `dilation` between their elements, along an axis: the axis becomes
    * the windows, and a new last axis their elements.
+   *
+   * @example Tensor.arange(5).unfold(0, 3, 2); // => [[0, 1, 2], [2, 3, 4]]
    */
   unfold(axis: number, size: number, step: number, dilation = 1): Tensor {
     const at = axisOf(axis, this.ndim, "unfold");

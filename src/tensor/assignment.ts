@@ -115,6 +115,9 @@ export abstract class Assignment extends Indexing {
    * This with values written where the index says: out[.., index[.., i, ..], ..] = values[.., i, ..] along `axis`. Of
    * several values for one place the last one stays. The index has as many axes as this and values, and at most their
    * sizes. With `reduce` values are added to or multiplied with what is there.
+   *
+   * @example
+   * Tensor.zeros([3]).scatter(0, Tensor.from([2], { dtype: "int32" }), Tensor.from([9])); // => [0, 0, 9]
    */
   scatter(
     axis: number,
@@ -133,6 +136,10 @@ export abstract class Assignment extends Indexing {
   /**
    * This with the values for a place joined: their sum, product, mean (of integers rounded down), largest or smallest
    * (NaN if any is). Places that the index does not name keep their elements. Equal extremes share the gradient evenly.
+   *
+   * @example
+   * const index = Tensor.from([0, 0, 2], { dtype: "int32" });
+   * Tensor.zeros([3]).scatterReduce(0, index, Tensor.from([1, 2, 5]), "amax"); // => [2, 0, 5]
    */
   scatterReduce(
     axis: number,
@@ -163,7 +170,11 @@ export abstract class Assignment extends Indexing {
     return this.scatter(at, wide, this.fitted(values, wide.shape, "putAlongAxis"));
   }
 
-  /** This with slices of values added (`alpha` times) at the places of an axis that a list [n] names. */
+  /**
+   * This with slices of values added (`alpha` times) at the places of an axis that a list [n] names.
+   *
+   * @example Tensor.zeros([3]).indexAdd(0, [0, 2, 0], Tensor.from([1, 2, 3])); // => [4, 0, 2]
+   */
   indexAdd(
     axis: number,
     index: Places,

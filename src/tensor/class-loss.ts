@@ -39,6 +39,8 @@ export abstract class ClassLoss extends SequenceLoss {
   /**
    * Cross entropy of scores [batch, classes, ..] (or [classes]) and labels: integers of that shape without the classes,
    * or probabilities of that shape. A label that is no class costs nothing.
+   *
+   * @example Tensor.from([[0, 0]]).crossEntropy(Tensor.from([1], { dtype: "int32" })); // => 0.6931
    */
   crossEntropy(
     target: Tensor,

@@ -45,7 +45,13 @@ export abstract class Convolution extends Activation {
   conv1d(weight: Tensor, bias?: Tensor, options?: ConvolutionOptions): Tensor {
     return this.convolve("conv1d", 1, weight, bias, options);
   }
-  /** this [b, c, h, w], weight [o, c / groups, kh, kw], bias [o]: [b, o, oh, ow]. The batch axis may be missing. */
+  /**
+   * this [b, c, h, w], weight [o, c / groups, kh, kw], bias [o]: [b, o, oh, ow]. The batch axis may be missing.
+   *
+   * @example
+   * const [x, weight] = [Tensor.ones([1, 3, 8, 8]), Tensor.ones([4, 3, 3, 3])];
+   * x.conv2d(weight, undefined, { padding: "same" }).shape; // => [1, 4, 8, 8]
+   */
   conv2d(weight: Tensor, bias?: Tensor, options?: ConvolutionOptions): Tensor {
     return this.convolve("conv2d", 2, weight, bias, options);
   }
@@ -96,7 +102,13 @@ export abstract class Convolution extends Activation {
   convTranspose1d(weight: Tensor, bias?: Tensor, options?: ConvolutionTransposeOptions): Tensor {
     return this.convolveTransposed("convTranspose1d", 1, weight, bias, options);
   }
-  /** The adjoint of conv2d: this [b, c, h, w], weight [c, o / groups, kh, kw], bias [o]; see convTranspose1d. */
+  /**
+   * The adjoint of conv2d: this [b, c, h, w], weight [c, o / groups, kh, kw], bias [o]; see convTranspose1d.
+   *
+   * @example
+   * const [x, weight] = [Tensor.ones([1, 3, 8, 8]), Tensor.ones([3, 4, 2, 2])];
+   * x.convTranspose2d(weight, undefined, { stride: 2 }).shape; // => [1, 4, 16, 16]
+   */
   convTranspose2d(weight: Tensor, bias?: Tensor, options?: ConvolutionTransposeOptions): Tensor {
     return this.convolveTransposed("convTranspose2d", 2, weight, bias, options);
   }

@@ -90,7 +90,11 @@ export abstract class Creation extends Random {
     return Creation.from(items, options);
   }
 
-  /** All elements the same; takes no memory until it must. */
+  /**
+   * All elements the same; takes no memory until it must.
+   *
+   * @example Tensor.full([2], 7); // => [7, 7]
+   */
   static full(shape: Shape, value: Scalar, { dtype }: TensorOptions = {}): Tensor {
     const kind = dtype ?? dtypeOfValues([value]);
     return Creation.ofNode(constNode(toScalar(value, kind), kind, shape));

@@ -6,7 +6,11 @@ import { Movement } from "./movement.js";
 import type { Tensor } from "./tensor.js";
 
 export abstract class Diagonals extends Movement {
-  /** With zeros above the diagonal `offset` of the last two axes. */
+  /**
+   * With zeros above the diagonal `offset` of the last two axes.
+   *
+   * @example Tensor.ones([2, 2]).tril(); // => [[1, 0], [1, 1]]
+   */
   tril(offset = 0): Tensor {
     return this.triangle("tril", (row, column) => column.le(row.add(offset)));
   }
@@ -21,7 +25,11 @@ export abstract class Diagonals extends Movement {
     return kept.where(this.self, this.dtype === "bool" ? false : 0);
   }
 
-  /** The diagonal `offset` (above the main one, if positive) of two axes, along a new last one. A view. */
+  /**
+   * The diagonal `offset` (above the main one, if positive) of two axes, along a new last one. A view.
+   *
+   * @example Tensor.arange(9).reshape([3, 3]).diagonal(1); // => [1, 5]
+   */
   diagonal(offset = 0, axis1 = -2, axis2 = -1): Tensor {
     if (this.ndim < 2) throw new TensorError(`diagonal: ${this} has no two axes`);
     const matrices = this.movedim(this.axesIn([axis1, axis2], "diagonal"), [-2, -1]);
@@ -37,6 +45,8 @@ export abstract class Diagonals extends Movement {
   /**
    * The vectors along the last axis [.., n] as diagonal `offset` of matrices, zero elsewhere, whose rows and columns
    * (n + |offset| each) become axes `axis1` and `axis2` of the result.
+   *
+   * @example Tensor.from([1, 2]).diagEmbed(); // => [[1, 0], [0, 2]]
    */
   diagEmbed(offset = 0, axis1 = -2, axis2 = -1): Tensor {
     if (this.ndim === 0) throw new TensorError(`diagEmbed: ${this} has no axis`);

@@ -92,12 +92,18 @@ export abstract class Elementwise extends TensorCore {
   /**
    * Values in another dtype: floats truncate towards zero and saturate when they become integers (NaN gives 0),
    * integers wrap, anything but zero is true.
+   *
+   * @example Tensor.from([1.9, -1.9, 300]).cast("uint8"); // => [1, 0, 255]
    */
   cast(dtype: DType): Tensor {
     return dtype === this.dtype ? this.self : this.wrap(castNode(this.node, dtype));
   }
 
-  /** The same bits in another dtype; the last axis changes size where the item size does. */
+  /**
+   * The same bits in another dtype; the last axis changes size where the item size does.
+   *
+   * @example Tensor.from([1]).bitcast("int32"); // => [1065353216]
+   */
   bitcast(dtype: DType): Tensor {
     return dtype === this.dtype ? this.self : this.wrap(bitcastNode(this.node, dtype));
   }
@@ -159,7 +165,11 @@ export abstract class Elementwise extends TensorCore {
   rdiv(other: Operand): Tensor {
     return this.reversed("div", other, toFloat);
   }
-  /** floor(this / other); x // 0 is 0 on integers. */
+  /**
+   * floor(this / other); x // 0 is 0 on integers.
+   *
+   * @example Tensor.from([7, -7], { dtype: "int32" }).idiv(2); // => [3, -4]
+   */
   idiv(other: Operand): Tensor {
     return this.binary("idiv", other, notBool("idiv"));
   }
@@ -171,7 +181,11 @@ export abstract class Elementwise extends TensorCore {
   remainder(other: Operand): Tensor {
     return this.mod(other);
   }
-  /** The remainder of division towards zero: it has the dividend's sign. */
+  /**
+   * The remainder of division towards zero: it has the dividend's sign.
+   *
+   * @example Tensor.from([7, -7]).fmod(3); // => [1, -1]
+   */
   fmod(other: Operand): Tensor {
     const size = this.abs().mod(other instanceof TensorCore ? (other as Tensor).abs() : absolute(other));
     return this.lt(0).where(size.neg(), size);
@@ -205,7 +219,11 @@ export abstract class Elementwise extends TensorCore {
   minimum(other: Operand): Tensor {
     return this.binary("min", other);
   }
-  /** this + weight * (end - this), counted from the end for weights from 1/2 on: exact at 0 and 1. */
+  /**
+   * this + weight * (end - this), counted from the end for weights from 1/2 on: exact at 0 and 1.
+   *
+   * @example Tensor.from([0, 10]).lerp(Tensor.from([10, 20]), 0.25); // => [2.5, 12.5]
+   */
   lerp(end: Tensor, weight: Operand): Tensor {
     const way = end.sub(this.self);
     const [near, far] = [
@@ -220,7 +238,11 @@ export abstract class Elementwise extends TensorCore {
     const product = x.mul(y);
     return this.add(value === 1 ? product : product.mul(value));
   }
-  /** Limits values to [min, max]; either may be left out. NaN stays. */
+  /**
+   * Limits values to [min, max]; either may be left out. NaN stays.
+   *
+   * @example Tensor.from([-2, 0.5, 3]).clamp(-1, 1); // => [-1, 0.5, 1]
+   */
   clamp(min?: Operand, max?: Operand): Tensor {
     if (min === undefined && max === undefined) throw new TensorError("clamp: needs min, max or both");
     let result = this.self;
@@ -412,7 +434,11 @@ export abstract class Elementwise extends TensorCore {
   bitwiseXor(other: Operand): Tensor {
     return this.binary("xor", other);
   }
-  /** 0 if the amount is negative or at least the width. */
+  /**
+   * 0 if the amount is negative or at least the width.
+   *
+   * @example Tensor.from([1, 3], { dtype: "int32" }).shl(4); // => [16, 48]
+   */
   shl(amount: Operand): Tensor {
     return this.binary("shl", amount);
   }
@@ -423,7 +449,11 @@ export abstract class Elementwise extends TensorCore {
 
   // --- choice ------------------------------------------------------------------------------------------------------
 
-  /** Where this (bool) holds x, else y; all three broadcast. */
+  /**
+   * Where this (bool) holds x, else y; all three broadcast.
+   *
+   * @example Tensor.from([true, false]).where(Tensor.from([1, 2]), 0); // => [1, 0]
+   */
   where(x: Operand, y: Operand): Tensor {
     if (this.dtype !== "bool")
       throw new TensorError(`where: the condition must be bool, got ${describe(this)}`);

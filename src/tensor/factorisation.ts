@@ -76,6 +76,8 @@ export abstract class Factorisation extends Products {
   /**
    * L with L L^T = this, of symmetric positive matrices [.., n, n]; with `upper` its transpose. Only the triangle that
    * comes out is read. NaN from the column on at which a matrix turns out not to be positive.
+   *
+   * @example Tensor.from([[4, 2], [2, 5]]).cholesky(); // => [[2, 0], [1, 2]]
    */
   cholesky({ upper = false }: { upper?: boolean } = {}): Tensor {
     const { matrices, restore } = this.asMatrices("cholesky", true);
@@ -148,6 +150,8 @@ export abstract class Factorisation extends Products {
   /**
    * X of A X = b for matrices A = this [.., n, n]; b is [.., n, m], or a vector [.., n] as PyTorch has it: of one axis,
    * or of A's axes but the last. X A = b if not `left`. Singular matrices give infinities or NaN.
+   *
+   * @example Tensor.from([[2, 0], [0, 4]]).solve(Tensor.from([2, 8])); // => [1, 2]
    */
   solve(b: Tensor, { left = true }: { left?: boolean } = {}): Tensor {
     const vector = b.ndim === 1 || (b.ndim === this.ndim - 1 && sameShape(b.shape, this.shape.slice(0, -1)));
@@ -160,7 +164,11 @@ export abstract class Factorisation extends Products {
     });
     return vector ? x.squeeze(left ? -1 : -2) : x;
   }
-  /** The inverse of matrices [.., n, n]; of singular ones infinities or NaN. */
+  /**
+   * The inverse of matrices [.., n, n]; of singular ones infinities or NaN.
+   *
+   * @example Tensor.from([[2, 0], [0, 4]]).inv(); // => [[0.5, 0], [0, 0.25]]
+   */
   inv(): Tensor {
     const { matrices, restore } = this.asMatrices("inv", true);
     return restore(inverse(matrices));
@@ -169,7 +177,11 @@ export abstract class Factorisation extends Products {
   inverse(): Tensor {
     return this.inv();
   }
-  /** Determinants [..] of matrices [.., n, n]; 1 of empty ones. */
+  /**
+   * Determinants [..] of matrices [.., n, n]; 1 of empty ones.
+   *
+   * @example Tensor.from([[1, 2], [3, 4]]).det(); // => -2
+   */
   det(): Tensor {
     const { matrices, restore } = this.asMatrices("det", true);
     return restore(determinant(matrices, factorise(matrices)));
@@ -192,6 +204,8 @@ export abstract class Factorisation extends Products {
    * this [.., m, n] = Q R with orthonormal columns Q [.., m, k] and a triangle R [.., k, n] by Householder reflections,
    * k = min(m, n); "complete": k = m, where the further columns have no gradient; "r": Q is empty. Signs are LAPACK's.
    * The gradient is that for full column rank.
+   *
+   * @example Tensor.from([[1, 2], [3, 4], [5, 6]]).qr().R.shape; // => [2, 2]
    */
   qr({ mode = "reduced" }: { mode?: "reduced" | "complete" | "r" } = {}): { Q: Tensor; R: Tensor } {
     const { matrices, restore } = this.asMatrices("qr", false);
@@ -224,7 +238,11 @@ export abstract class Factorisation extends Products {
     const { u, s, vh } = singular(matrices, fullMatrices);
     return { U: restore(u), S: restore(s), Vh: restore(vh) };
   }
-  /** Singular values [.., min(m, n)] of matrices [.., m, n], the largest first. */
+  /**
+   * Singular values [.., min(m, n)] of matrices [.., m, n], the largest first.
+   *
+   * @example Tensor.from([[3, 0], [0, 4]]).svdvals(); // => [4, 3]
+   */
   svdvals(): Tensor {
     const { matrices, restore } = this.asMatrices("svdvals", false);
     return restore(singularValues(matrices));
@@ -233,6 +251,8 @@ export abstract class Factorisation extends Products {
    * Eigenvalues [.., n], the smallest first, and eigenvectors (in columns) of symmetric matrices [.., n, n], of which
    * one triangle is read, by Jacobi rotations. Signs of the vectors are arbitrary; their gradients need distinct
    * eigenvalues.
+   *
+   * @example Tensor.from([[2, 1], [1, 2]]).eigvalsh(); // => [1, 3]
    */
   eigh({ uplo = "L" }: { uplo?: "L" | "U" } = {}): { eigenvalues: Tensor; eigenvectors: Tensor } {
     const { matrices, restore } = this.asMatrices("eigh", true);
@@ -321,7 +341,11 @@ export abstract class Factorisation extends Products {
     if (!keepdim) return norm;
     return norm.reshape(this.shape.map((d, i) => (i === rows || i === columns ? 1 : d)));
   }
-  /** The product of so many copies of matrices [.., n, n]; of their inverses if the exponent is negative. */
+  /**
+   * The product of so many copies of matrices [.., n, n]; of their inverses if the exponent is negative.
+   *
+   * @example Tensor.from([[1, 1], [0, 1]]).matrixPower(5); // => [[1, 5], [0, 1]]
+   */
   matrixPower(exponent: number): Tensor {
     if (!Number.isInteger(exponent))
       throw new TensorError(`matrixPower: the exponent must be an integer, got ${exponent}`);

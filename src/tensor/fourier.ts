@@ -110,7 +110,11 @@ export abstract class Fourier extends Factorisation {
     return pairsOf(scaled(result, length, sign, norm), at).cast(x.dtype);
   }
 
-  /** fft of real numbers [.., n, ..], without the frequencies that repeat: pairs [.., n / 2 + 1, .., 2]. */
+  /**
+   * fft of real numbers [.., n, ..], without the frequencies that repeat: pairs [.., n / 2 + 1, .., 2].
+   *
+   * @example Tensor.from([1, 2, 3, 4]).rfft(); // => [[10, 0], [-2, 2], [-2, 0]]
+   */
   rfft({ n, axis = -1, norm }: FourierOptions = {}): Tensor {
     const x = this.toFloats();
     const at = axisOf(axis, x.ndim, "rfft");

@@ -37,7 +37,11 @@ export abstract class Functions extends Arithmetic {
   arctan(): Tensor {
     return this.atan();
   }
-  /** The angle in [-pi, pi] of the point with ordinate this and abscissa x; signs of zeros as in C. */
+  /**
+   * The angle in [-pi, pi] of the point with ordinate this and abscissa x; signs of zeros as in C.
+   *
+   * @example Tensor.from([1, -1]).atan2(Tensor.from([0, 0])); // => [1.5708, -1.5708]
+   */
   atan2(x: Operand): Tensor {
     const squares = (a: Tensor, b: Tensor): Tensor => a.square().add(b.square());
     return smooth(
@@ -68,7 +72,11 @@ export abstract class Functions extends Arithmetic {
   rad2deg(): Tensor {
     return this.toFloats().mul(180 / Math.PI);
   }
-  /** sin(pi x) / (pi x), 1 at 0. */
+  /**
+   * sin(pi x) / (pi x), 1 at 0.
+   *
+   * @example Tensor.from([0, 0.5]).sinc(); // => [1, 0.6366]
+   */
   sinc(): Tensor {
     const slope = (y: Tensor, x: Tensor): Tensor => {
       // Near 0 its own series: cos(pi x) and sinc(x) cancel.
@@ -82,7 +90,11 @@ export abstract class Functions extends Arithmetic {
       x.eq(0).where(1, gamma.sinPi(x).div(x.eq(0).where(1, x).mul(Math.PI)));
     return smooth([this.toFloats()], value, slope);
   }
-  /** sqrt(this^2 + other^2), where the squares overflow too. */
+  /**
+   * sqrt(this^2 + other^2), where the squares overflow too.
+   *
+   * @example Tensor.from([3]).hypot(4); // => [5]
+   */
   hypot(other: Operand): Tensor {
     const value = (x: Tensor, y: Tensor): Tensor => {
       const [a, b] = [x.abs(), y.abs()];
@@ -109,7 +121,11 @@ export abstract class Functions extends Arithmetic {
 
   // --- exponentials and logarithms -----------------------------------------------------------------------------------
 
-  /** log(exp(this) + exp(other)), safe from overflow. */
+  /**
+   * log(exp(this) + exp(other)), safe from overflow.
+   *
+   * @example Tensor.from([0]).logaddexp(0); // => [0.6931]
+   */
   logaddexp(other: Operand): Tensor {
     const value = (x: Tensor, y: Tensor): Tensor =>
       x.eq(y).where(x.add(Math.LN2), x.maximum(y).add(x.sub(y).abs().neg().exp().log1p()));
@@ -131,7 +147,11 @@ export abstract class Functions extends Arithmetic {
       (_, x, y) => y.sub(x).mul(Math.LN2).sigmoid(),
     );
   }
-  /** this * log(other); 0 where this is 0, unless other is NaN. */
+  /**
+   * this * log(other); 0 where this is 0, unless other is NaN.
+   *
+   * @example Tensor.from([0, 2]).xlogy(Tensor.from([0, 1])); // => [0, 0]
+   */
   xlogy(other: Operand): Tensor {
     const [x, y] = this.floats(other, "xlogy");
     const none = x.eq(0).logicalAnd(y.isnan().logicalNot());
@@ -185,7 +205,11 @@ export abstract class Functions extends Arithmetic {
   erfcx(): Tensor {
     return smooth([this.toFloats()], error.erfcx, error.erfcxSlope);
   }
-  /** The number whose erf this is; infinite at -1 and 1, NaN beyond. */
+  /**
+   * The number whose erf this is; infinite at -1 and 1, NaN beyond.
+   *
+   * @example Tensor.from([0, 0.5]).erfinv(); // => [0, 0.4769]
+   */
   erfinv(): Tensor {
     return smooth([this.toFloats()], error.erfinv, (y) =>
       y
@@ -224,11 +248,19 @@ export abstract class Functions extends Arithmetic {
         .mul(Math.SQRT2 * ROOT_PI),
     );
   }
-  /** The logarithm of the gamma function's size; infinite at 0 and negative integers. */
+  /**
+   * The logarithm of the gamma function's size; infinite at 0 and negative integers.
+   *
+   * @example Tensor.from([1, 5]).lgamma(); // => [0, 3.1781]
+   */
   lgamma(): Tensor {
     return smooth([this.toFloats()], gamma.lgamma, (_, x) => x.digamma());
   }
-  /** The derivative of lgamma. At 0 an infinity of the other sign, at negative integers NaN. */
+  /**
+   * The derivative of lgamma. At 0 an infinity of the other sign, at negative integers NaN.
+   *
+   * @example Tensor.from([1]).digamma(); // => [-0.5772]
+   */
   digamma(): Tensor {
     return smooth([this.toFloats()], gamma.digamma, (_, x) => x.polygamma(1));
   }

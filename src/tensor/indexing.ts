@@ -45,6 +45,9 @@ export abstract class Indexing extends Loss {
   /**
    * out[.., i, ..] = this[.., index[.., i, ..], ..] along `axis`. The index has as many axes as this, and off the axis
    * at most its sizes. Negative places count from the end; unknown ones out of range give 0.
+   *
+   * @example
+   * Tensor.from([[1, 2], [3, 4]]).gather(1, Tensor.from([[0], [1]], { dtype: "int32" })); // => [[1], [4]]
    */
   gather(axis: number, index: Places): Tensor {
     const at = axisOf(axis, this.ndim, "gather");
@@ -75,7 +78,11 @@ export abstract class Indexing extends Loss {
     );
   }
 
-  /** The places of an axis that a list (integers [n]) names, in its order. */
+  /**
+   * The places of an axis that a list (integers [n]) names, in its order.
+   *
+   * @example Tensor.from([[1, 2], [3, 4]]).indexSelect(0, [1, 1]); // => [[3, 4], [3, 4]]
+   */
   indexSelect(axis: number, index: Places): Tensor {
     const at = axisOf(axis, this.ndim, "indexSelect");
     return this.gather(at, this.alongAxis("indexSelect", index, at));
@@ -117,6 +124,8 @@ export abstract class Indexing extends Loss {
   /**
    * The places [n, axes] (int32) of all elements that are not zero, in row-major order; or with `asTuple` a tensor [n]
    * for each axis. Awaits the elements.
+   *
+   * @example Tensor.from([0, 5, 0, 7]).nonzero(); // => [[1], [3]]
    */
   nonzero(options?: { readonly asTuple?: false }): Promise<Tensor>;
   nonzero(options: { readonly asTuple: true }): Promise<Tensor[]>;
@@ -139,6 +148,8 @@ export abstract class Indexing extends Loss {
   /**
    * The elements [n] at which the mask (bool) holds, in row-major order; the two broadcast. Awaits the mask only; the
    * result has a gradient.
+   *
+   * @example Tensor.from([1, 2, 3]).maskedSelect(Tensor.from([true, false, true])); // => [1, 3]
    */
   async maskedSelect(mask: Tensor): Promise<Tensor> {
     if (mask.dtype !== "bool") throw new TensorError(`maskedSelect: the mask must be bool, got ${mask}`);

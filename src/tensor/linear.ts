@@ -42,6 +42,8 @@ export abstract class Linear extends Statistics {
   /**
    * Product of matrices as in PyTorch: the last two axes are matrices, [.., m, k] x [.., k, n] gives [.., m, n], those
    * before broadcast; an operand of one axis is a vector. Small floats multiply and add up in float32.
+   *
+   * @example Tensor.from([[1, 2], [3, 4]]).matmul(Tensor.from([1, 1])); // => [3, 7]
    */
   matmul(other: Tensor): Tensor {
     if (this.ndim === 0 || other.ndim === 0) {
@@ -125,6 +127,10 @@ export abstract class Linear extends Statistics {
   /**
    * softmax(this x keys^T * scale) x values, of queries [.., l, e], keys [.., s, e] and values [.., s, v]: [.., l, v].
    * A query that may attend to no key gives NaN.
+   *
+   * @example
+   * const [q, k, v] = [Tensor.ones([2, 4, 8]), Tensor.ones([2, 6, 8]), Tensor.ones([2, 6, 5])];
+   * q.scaledDotProductAttention(k, v, { isCausal: true }).shape; // => [2, 4, 5]
    */
   scaledDotProductAttention(keys: Tensor, values: Tensor, options: AttentionOptions = {}): Tensor {
     const { mask, scale, softcap, enableGqa = false, dropout = 0 } = options;

@@ -63,7 +63,11 @@ export interface TripletMarginWithDistanceLossOptions extends MarginLossOptions 
 }
 
 export abstract class Loss extends ClassLoss {
-  /** (this - target)^2; with a weight the mean is the weighted one. */
+  /**
+   * (this - target)^2; with a weight the mean is the weighted one.
+   *
+   * @example Tensor.from([1, 3]).mseLoss(Tensor.from([0, 0])); // => 5
+   */
   mseLoss(target: Tensor, options: WeightedLossOptions = {}): Tensor {
     return reduceWeighted(this.sub(target).square(), options);
   }
@@ -81,7 +85,12 @@ export abstract class Loss extends ClassLoss {
       ? this.l1Loss(target, { reduction })
       : reduceLoss(huber(this.sub(target), beta).div(beta), reduction);
   }
-  /** Quadratic below a distance of delta, linear above. */
+  /**
+   * Quadratic below a distance of delta, linear above.
+   *
+   * @example
+   * Tensor.from([0.5, 3]).huberLoss(Tensor.from([0, 0]), { reduction: "none" }); // => [0.125, 2.5]
+   */
   huberLoss(
     target: Tensor,
     { delta = 1, ...options }: WeightedLossOptions & { readonly delta?: number } = {},

@@ -31,7 +31,11 @@ export type Padding = readonly (readonly [number, number])[];
 export abstract class Movement extends Functions {
   // --- shape -------------------------------------------------------------------------------------------------------
 
-  /** The same elements in another shape of as many; one size may be -1 and follows from the others. A view. */
+  /**
+   * The same elements in another shape of as many; one size may be -1 and follows from the others. A view.
+   *
+   * @example Tensor.arange(6).reshape([2, -1]); // => [[0, 1, 2], [3, 4, 5]]
+   */
   reshape(shape: Shape): Tensor {
     const target = inferSize(shape, this.shape);
     if (!sameDim(sizeOf(target), sizeOf(this.shape))) {
@@ -67,7 +71,11 @@ export abstract class Movement extends Functions {
       ...shape.slice(last + 1),
     ]);
   }
-  /** One axis as several. */
+  /**
+   * One axis as several.
+   *
+   * @example Tensor.arange(4).unflatten(0, [2, 2]); // => [[0, 1], [2, 3]]
+   */
   unflatten(axis: number, sizes: Shape): Tensor {
     const at = axisOf(axis, this.ndim, "unflatten");
     const { shape } = this;
@@ -86,7 +94,11 @@ export abstract class Movement extends Functions {
 
   // --- order -------------------------------------------------------------------------------------------------------
 
-  /** Axis i of the result is axis order[i]. A view. */
+  /**
+   * Axis i of the result is axis order[i]. A view.
+   *
+   * @example Tensor.zeros([2, 3, 4]).permute([2, 0, 1]).shape; // => [4, 2, 3]
+   */
   permute(order: readonly number[]): Tensor {
     const axes = order.map((axis) => axisOf(axis, this.ndim, "permute"));
     if (axes.length !== this.ndim || new Set(axes).size !== axes.length) {
@@ -122,7 +134,11 @@ export abstract class Movement extends Functions {
   adjoint(): Tensor {
     return this.mT;
   }
-  /** With axes `from`, one or several, moved to places `to`; the others keep their order. A view. */
+  /**
+   * With axes `from`, one or several, moved to places `to`; the others keep their order. A view.
+   *
+   * @example Tensor.zeros([2, 3, 4]).movedim(0, -1).shape; // => [3, 4, 2]
+   */
   movedim(from: number | readonly number[], to: number | readonly number[]): Tensor {
     const [sources, targets] = [this.axesIn(from, "movedim"), this.axesIn(to, "movedim")];
     if (sources.length !== targets.length)
@@ -138,7 +154,11 @@ export abstract class Movement extends Functions {
   moveaxis(from: number | readonly number[], to: number | readonly number[]): Tensor {
     return this.movedim(from, to);
   }
-  /** With the order along axes reversed. A view. */
+  /**
+   * With the order along axes reversed. A view.
+   *
+   * @example Tensor.arange(3).flip(0); // => [2, 1, 0]
+   */
   flip(axes: number | readonly number[]): Tensor {
     return this.alias({ op: "flip", axes: this.axesIn(axes, "flip") });
   }
@@ -165,7 +185,11 @@ export abstract class Movement extends Functions {
     });
     return this.alias({ op: "shrink", ranges: full });
   }
-  /** `length` elements of an axis from `start` on, which if negative counts from the end. A view. */
+  /**
+   * `length` elements of an axis from `start` on, which if negative counts from the end. A view.
+   *
+   * @example Tensor.arange(5).narrow(0, 1, 3); // => [1, 2, 3]
+   */
   narrow(axis: number, start: Dim, length: Dim): Tensor {
     const at = axisOf(axis, this.ndim, "narrow");
     const from = typeof start === "number" && start < 0 ? subDim(this.shape[at], -start) : start;
@@ -191,7 +215,11 @@ export abstract class Movement extends Functions {
 
   // --- repetition --------------------------------------------------------------------------------------------------
 
-  /** Axes of size 1 repeated to the shape; -1 keeps a size; axes may be added in front. Takes no memory. */
+  /**
+   * Axes of size 1 repeated to the shape; -1 keeps a size; axes may be added in front. Takes no memory.
+   *
+   * @example Tensor.from([[1], [2]]).expand([2, 3]); // => [[1, 1, 1], [2, 2, 2]]
+   */
   expand(shape: Shape): Tensor {
     const lead = shape.length - this.ndim;
     const target = shape.map((d, i) => (d === -1 ? this.shape[i - lead] : d));
@@ -209,7 +237,11 @@ export abstract class Movement extends Functions {
   expandAs(other: Tensor): Tensor {
     return this.expand(other.shape);
   }
-  /** The whole tensor repeated so many times along each axis. */
+  /**
+   * The whole tensor repeated so many times along each axis.
+   *
+   * @example Tensor.from([1, 2]).repeat([2]); // => [1, 2, 1, 2]
+   */
   repeat(times: readonly number[]): Tensor {
     const lead = times.length - this.ndim;
     if (lead < 0)

@@ -31,7 +31,11 @@ export interface LocalResponseNormOptions {
 }
 
 export abstract class Normalisation extends Resampling {
-  /** Normalises over the last axes, of sizes `shape`; weight and bias have that shape. */
+  /**
+   * Normalises over the last axes, of sizes `shape`; weight and bias have that shape.
+   *
+   * @example Tensor.from([[1, 3]]).layerNorm([2]); // => [[-1, 1]]
+   */
   layerNorm(shape: Shape, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
     const axes = this.lastAxes("layerNorm", shape, [weight, bias]);
     return scaleAndShift(normalised(this.wide(), axes, eps), weight, bias).cast(this.toFloats().dtype);
@@ -106,7 +110,11 @@ export abstract class Normalisation extends Resampling {
     return x.div(square.mul(alpha).add(k).pow(beta)).cast(this.toFloats().dtype);
   }
 
-  /** Divided by its norm along an axis, of at least eps. */
+  /**
+   * Divided by its norm along an axis, of at least eps.
+   *
+   * @example Tensor.from([[3, 4]]).normalize(); // => [[0.6, 0.8]]
+   */
   normalize({ p = 2, axis = 1, eps = 1e-12 }: { p?: number; axis?: number; eps?: number } = {}): Tensor {
     return this.div(this.norm(p, axis, { keepdim: true }).clamp(eps));
   }

@@ -80,6 +80,8 @@ export abstract class Pooling extends Convolution {
   /**
    * Largest of each window [kh, kw] of the last two axes: [.., h, w] gives [.., oh, ow]. A NaN is largest. Equal
    * elements share the gradient evenly (PyTorch gives it to the first).
+   *
+   * @example Tensor.arange(4).reshape([1, 1, 2, 2]).maxPool2d(2); // => [[[[3]]]]
    */
   maxPool2d(size: PerAxis, options?: MaxPoolOptions): Tensor {
     return this.maxPool("maxPool2d", 2, size, options);
@@ -189,7 +191,11 @@ export abstract class Pooling extends Convolution {
 
   // --- mean and norm -----------------------------------------------------------------------------------------------
 
-  /** Mean of each window of the last axis; see avgPool2d. */
+  /**
+   * Mean of each window of the last axis; see avgPool2d.
+   *
+   * @example Tensor.from([[1, 3, 5, 7]]).avgPool1d(2); // => [[2, 6]]
+   */
   avgPool1d(size: PerAxis, options?: AveragePoolOptions): Tensor {
     return this.averagePool("avgPool1d", 1, size, options);
   }

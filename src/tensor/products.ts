@@ -18,6 +18,8 @@ export abstract class Products extends Linear {
   /**
    * The product summed over axes of both: the last `axes` of this with the first of the other, or lists of as many axes
    * of each. The axes left of this come first.
+   *
+   * @example Tensor.ones([2, 3, 4]).tensordot(Tensor.ones([3, 4, 5]), 2).shape; // => [2, 5]
    */
   tensordot(other: Tensor, axes: number | readonly [readonly number[], readonly number[]] = 2): Tensor {
     const last = (x: Tensor, count: number): number[] =>
@@ -62,7 +64,11 @@ export abstract class Products extends Linear {
     const dtype = contractionType("vecdot", this.self, other);
     return contract(this.self, other, dtype, axis).cast(dtype);
   }
-  /** Kronecker product: every element of this times all of the other, as blocks. */
+  /**
+   * Kronecker product: every element of this times all of the other, as blocks.
+   *
+   * @example Tensor.from([1, 2]).kron(Tensor.from([1, 10])); // => [1, 10, 2, 20]
+   */
   kron(other: Tensor): Tensor {
     const rank = Math.max(this.ndim, other.ndim);
     const lifted = (x: Tensor): number[] => [...new Array<number>(rank - x.ndim).fill(1), ...x.sizes];
@@ -70,7 +76,11 @@ export abstract class Products extends Linear {
     const product = this.reshape(a.flatMap((d) => [d, 1])).mul(other.reshape(b.flatMap((d) => [1, d])));
     return product.reshape(a.map((d, i) => d * b[i]));
   }
-  /** Cross product of vectors of 3 along an axis; the other axes broadcast. */
+  /**
+   * Cross product of vectors of 3 along an axis; the other axes broadcast.
+   *
+   * @example Tensor.from([1, 0, 0]).cross(Tensor.from([0, 1, 0])); // => [0, 0, 1]
+   */
   cross(other: Tensor, axis = -1): Tensor {
     for (const x of [this.self, other]) {
       if (x.ndim === 0 || x.sizeAt(axis) !== 3)
@@ -172,7 +182,11 @@ export abstract class Products extends Linear {
     const unit = (x: Tensor): Tensor => x.div(atLeast(x.norm(2, axis, { keepdim: true }), eps));
     return unit(this.toFloats()).mul(unit(other)).sum(axis);
   }
-  /** Norms of the differences of every row of this, [.., n, width], from every row of other, [.., m, width]: [.., n, m]. */
+  /**
+   * Norms of the differences of every row of this, [.., n, width], from every row of other, [.., m, width]: [.., n, m].
+   *
+   * @example Tensor.from([[0, 0]]).cdist(Tensor.from([[3, 4], [0, 1]])); // => [[5, 1]]
+   */
   cdist(other: Tensor, { p = 2 }: { readonly p?: number } = {}): Tensor {
     if (this.ndim < 2 || other.ndim < 2)
       throw new TensorError(`cdist: needs rows [.., n, width] and [.., m, width], got ${this} and ${other}`);

@@ -13,7 +13,11 @@ export interface WindowOptions extends TensorOptions {
 }
 
 export abstract class Ranges extends Creation {
-  /** start, start + step, ... below stop. Whole numbers give int32 (int64 where they must), others float32. */
+  /**
+   * start, start + step, ... below stop. Whole numbers give int32 (int64 where they must), others float32.
+   *
+   * @example Tensor.arange(2, 10, 3); // => [2, 5, 8]
+   */
   static arange(start: number, stop?: number, step = 1, { dtype }: TensorOptions = {}): Tensor {
     const [from, to] = stop === undefined ? [0, start] : [start, stop];
     if (step === 0) throw new TensorError("arange: step must not be 0");
@@ -26,7 +30,11 @@ export abstract class Ranges extends Creation {
     if (whole) return places.cast(integers).mul(step).add(from).cast(kind);
     return progression(places, count, from, step, kind);
   }
-  /** `count` values from start to stop, both included. */
+  /**
+   * `count` values from start to stop, both included.
+   *
+   * @example Tensor.linspace(0, 1, 5); // => [0, 0.25, 0.5, 0.75, 1]
+   */
   static linspace(
     start: number,
     stop: number,
@@ -140,6 +148,9 @@ export abstract class Ranges extends Creation {
   /**
    * Coordinates of the grid over some axes, each of the grid's shape. "ij": axis i of the grid is the i-th tensor;
    * "xy": the first two are exchanged, as pictures have it.
+   *
+   * @example
+   * Tensor.meshgrid([Tensor.arange(2), Tensor.arange(3)]).map((grid) => grid.shape); // => [[2, 3], [2, 3]]
    */
   static meshgrid(
     tensors: readonly Tensor[],

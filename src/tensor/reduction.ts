@@ -59,6 +59,8 @@ export abstract class Reduction extends Arrangement {
   /**
    * Sum along axes. Half types add up in float32 and keep their dtype; bool and small integers give int32.
    * The sum of nothing is 0.
+   *
+   * @example Tensor.from([[1, 2], [3, 4]]).sum(0); // => [4, 6]
    */
   sum(axes?: Axes, { keepdim, dtype }: SumOptions = {}): Tensor {
     if (dtype !== undefined) return this.cast(dtype).sum(axes, { keepdim }).cast(dtype);
@@ -90,7 +92,11 @@ export abstract class Reduction extends Arrangement {
     return this.min(axes, options);
   }
 
-  /** Largest along an axis and the place of the first such; a NaN counts as largest. Gradients go to that place. */
+  /**
+   * Largest along an axis and the place of the first such; a NaN counts as largest. Gradients go to that place.
+   *
+   * @example Tensor.from([[1, 5], [7, 3]]).maxWithIndices(1).indices; // => [1, 0]
+   */
   maxWithIndices(axis: number, options: ReduceOptions = {}): Placed {
     return this.takenAt(this.argmax(axis, { keepdim: true }), axis, options);
   }
@@ -105,7 +111,11 @@ export abstract class Reduction extends Arrangement {
     if (keepdim === true || this.ndim === 0) return { values, indices: places };
     return { values: values.squeeze(at), indices: places.squeeze(at) };
   }
-  /** Smallest and largest along axes. */
+  /**
+   * Smallest and largest along axes.
+   *
+   * @example Tensor.from([3, 1, 2]).aminmax().min; // => 1
+   */
   aminmax(axes?: Axes, options: ReduceOptions = {}): { readonly min: Tensor; readonly max: Tensor } {
     return { min: this.min(axes, options), max: this.max(axes, options) };
   }
@@ -125,7 +135,11 @@ export abstract class Reduction extends Arrangement {
     );
     return this.wrap(reshape(ones, []));
   }
-  /** Mean along axes, in floats: NaN of nothing. */
+  /**
+   * Mean along axes, in floats: NaN of nothing.
+   *
+   * @example Tensor.from([[1, 2], [3, 4]]).mean(1, { keepdim: true }); // => [[1.5], [3.5]]
+   */
   mean(axes?: Axes, { keepdim, dtype }: SumOptions = {}): Tensor {
     if (dtype !== undefined) return this.cast(dtype).mean(axes, { keepdim }).cast(dtype);
     const list = this.axesOf(axes, "mean");
@@ -134,7 +148,11 @@ export abstract class Reduction extends Arrangement {
     const total = this.wrap(this.reduce("add", wide, list, keepdim));
     return total.div(this.countOf(list, wide.dtype)).cast(x.dtype);
   }
-  /** Variance along axes; `correction` (default 1) is taken from the count. */
+  /**
+   * Variance along axes; `correction` (default 1) is taken from the count.
+   *
+   * @example Tensor.from([1, 2, 3, 4]).var(); // => 1.6667
+   */
   var(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): Tensor {
     return this.wideVariance(axes, options).cast(this.toFloats().dtype);
   }
@@ -171,7 +189,11 @@ export abstract class Reduction extends Arrangement {
   all(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
     return this.wrap(this.reduce("min", this.bool().node, this.axesOf(axes, "all"), keepdim));
   }
-  /** log(sum(exp(this))), safe from overflow. */
+  /**
+   * log(sum(exp(this))), safe from overflow.
+   *
+   * @example Tensor.from([1000, 1000]).logsumexp(); // => 1000.6932
+   */
   logsumexp(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
     const list = this.axesOf(axes, "logsumexp");
     const x = this.toFloats();
@@ -180,7 +202,11 @@ export abstract class Reduction extends Arrangement {
     const total = x.sub(safe).exp().sum(list, { keepdim: true }).log().add(safe);
     return keepdim === true ? total : total.reshape(this.shape.filter((_, i) => !list.includes(i)));
   }
-  /** (sum |x|^p)^(1/p) along axes; p may be infinite. */
+  /**
+   * (sum |x|^p)^(1/p) along axes; p may be infinite.
+   *
+   * @example Tensor.from([3, 4]).norm(); // => 5
+   */
   norm(p = 2, axes?: Axes, options: ReduceOptions = {}): Tensor {
     const { dtype } = this.toFloats();
     if (p === Number.POSITIVE_INFINITY) return this.toFloats().abs().max(axes, options);
@@ -205,7 +231,11 @@ export abstract class Reduction extends Arrangement {
     return this.mul(over.where(over.where(size, 1).add(1e-7).reciprocal().mul(largest), 1));
   }
 
-  /** Place (int32) of the largest along an axis, or among all; the first of equals; a NaN counts as largest. */
+  /**
+   * Place (int32) of the largest along an axis, or among all; the first of equals; a NaN counts as largest.
+   *
+   * @example Tensor.from([1, 5, 5]).argmax(); // => 1
+   */
   argmax(axis?: number, options: ReduceOptions = {}): Tensor {
     return this.placeOf("max", axis, options);
   }

@@ -278,7 +278,11 @@ export abstract class Resampling extends AdaptivePooling {
 
   // --- rearranged pixels -------------------------------------------------------------------------------------------
 
-  /** Channels as blocks of pixels: [.., c r r, h, w] gives [.., c, h r, w r] (Shi and others, 2016). */
+  /**
+   * Channels as blocks of pixels: [.., c r r, h, w] gives [.., c, h r, w r] (Shi and others, 2016).
+   *
+   * @example Tensor.arange(4).reshape([1, 4, 1, 1]).pixelShuffle(2); // => [[[[0, 1], [2, 3]]]]
+   */
   pixelShuffle(factor: number): Tensor {
     checkFactor("pixelShuffle", this.self, factor, this.ndim >= 3 && this.sizeAt(-3) % factor ** 2 === 0);
     const [channels, rows, columns] = this.shape.slice(-3);

@@ -19,7 +19,11 @@ export interface Spacing {
 }
 
 export abstract class Scan extends Reduction {
-  /** Sums of the elements up to each place of an axis; dtypes as sum. */
+  /**
+   * Sums of the elements up to each place of an axis; dtypes as sum.
+   *
+   * @example Tensor.from([1, 2, 3]).cumsum(0); // => [1, 3, 6]
+   */
   cumsum(axis: number): Tensor {
     return this.running("cumsum", axis, (a, b) => a.add(b), 0);
   }
@@ -42,7 +46,11 @@ export abstract class Scan extends Reduction {
     return isFloat(this.dtype) ? total.cast(this.dtype) : total;
   }
 
-  /** The largest up to each place of an axis, and the last place where it is; NaN from the first NaN on. */
+  /**
+   * The largest up to each place of an axis, and the last place where it is; NaN from the first NaN on.
+   *
+   * @example Tensor.from([1, 3, 2]).cummax(0).values; // => [1, 3, 3]
+   */
   cummax(axis: number): Placed {
     return this.runningExtreme("cummax", axis, (a, b) => a.maximum(b), Number.NEGATIVE_INFINITY);
   }
@@ -81,7 +89,11 @@ export abstract class Scan extends Reduction {
 
   // --- differences and integrals -----------------------------------------------------------------------------------
 
-  /** Differences of neighbours along an axis, `n` times over; of bools whether they differ. */
+  /**
+   * Differences of neighbours along an axis, `n` times over; of bools whether they differ.
+   *
+   * @example Tensor.from([1, 4, 9]).diff(); // => [3, 5]
+   */
   diff({
     n = 1,
     axis = -1,
@@ -103,7 +115,11 @@ export abstract class Scan extends Reduction {
     }
     return result;
   }
-  /** The integral along an axis by the trapezoidal rule. */
+  /**
+   * The integral along an axis by the trapezoidal rule.
+   *
+   * @example Tensor.from([1, 2, 3]).trapezoid(); // => 4
+   */
   trapezoid(spacing: Spacing = {}): Tensor {
     return this.trapezoids("trapezoid", spacing).sum(spacing.axis ?? -1);
   }

@@ -40,17 +40,25 @@ export abstract class Sorting extends Scan {
   /**
    * Elements in order along an axis, and where they were. NaN counts as largest, -0 equals 0, and equal elements keep
    * their order.
+   *
+   * @example Tensor.from([3, 1, 2]).sort().values; // => [1, 2, 3]
    */
   sort({ axis = -1, descending = false }: SortOptions = {}): Placed {
     return this.ordered("sort", axis, descending);
   }
-  /** The places (int32) of the elements in order along an axis; as sort. */
+  /**
+   * The places (int32) of the elements in order along an axis; as sort.
+   *
+   * @example Tensor.from([3, 1, 2]).argsort(); // => [1, 2, 0]
+   */
   argsort(options: SortOptions = {}): Tensor {
     return this.sort(options).indices;
   }
   /**
    * The `k` largest (or smallest) elements along an axis, in order, and where they were. Of equal ones the first are
    * taken; NaN counts as largest.
+   *
+   * @example Tensor.from([3, 1, 2]).topk(2).values; // => [3, 2]
    */
   topk(
     k: number,
@@ -181,6 +189,8 @@ export abstract class Sorting extends Scan {
   /**
    * The places (int32) in this, which is in order along its last axis, before which each value belongs: with `right`
    * behind equal elements, else before them. This has one axis, or all of the values' but the last.
+   *
+   * @example Tensor.from([1, 3, 5]).searchsorted(Tensor.from([0, 3, 6])); // => [0, 1, 3]
    */
   searchsorted(values: Tensor | number, { right = false, side }: SearchOptions = {}): Tensor {
     const given = typeof values === "number" ? this.wrap(constNode(values, this.dtype, [])) : values;
@@ -200,7 +210,11 @@ export abstract class Sorting extends Scan {
     const sought = given.detach().cast(dtype).reshape(rows);
     return this.wrap(placesAmong(keys.node, sought.node, right || side === "right")).reshape(given.shape);
   }
-  /** The places (int32) of this tensor's elements among boundaries [n] in order; see searchsorted. */
+  /**
+   * The places (int32) of this tensor's elements among boundaries [n] in order; see searchsorted.
+   *
+   * @example Tensor.from([0, 3, 6]).bucketize(Tensor.from([1, 3, 5])); // => [0, 1, 3]
+   */
   bucketize(boundaries: Tensor, { right = false }: { right?: boolean } = {}): Tensor {
     return boundaries.searchsorted(this.self, { right });
   }
@@ -208,7 +222,11 @@ export abstract class Sorting extends Scan {
   digitize(bins: Tensor, { right = false }: { right?: boolean } = {}): Tensor {
     return this.bucketize(bins, { right: !right });
   }
-  /** Whether each element is among those of another tensor; a NaN never is. */
+  /**
+   * Whether each element is among those of another tensor; a NaN never is.
+   *
+   * @example Tensor.from([1, 2, 3]).isin(Tensor.from([2, 4])); // => [false, true, false]
+   */
   isin(others: Tensor, { invert = false }: { invert?: boolean } = {}): Tensor {
     const dtype = promote(this.dtype, others.dtype);
     const x = this.cast(dtype);

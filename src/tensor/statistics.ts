@@ -51,7 +51,11 @@ export abstract class Statistics extends Sorting {
     const worst = op === "max" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
     return this.isnan().all(axes, options).where(Number.NaN, this.nanFilled(worst)[op](axes, options));
   }
-  /** mean of what is not NaN; NaN where there is nothing else. */
+  /**
+   * mean of what is not NaN; NaN where there is nothing else.
+   *
+   * @example Tensor.from([1, Number.NaN, 3]).nanmean(); // => 2
+   */
   nanmean(axes?: Axes, options: SumOptions = {}): Tensor {
     if (options.dtype !== undefined)
       return this.cast(options.dtype).nanmean(axes, { keepdim: options.keepdim });
@@ -148,6 +152,8 @@ export abstract class Statistics extends Sorting {
   /**
    * How often (int32), or with what weight, each number from 0 on occurs among these integers. With `length` at once,
    * else when the largest is known.
+   *
+   * @example Tensor.from([0, 2, 2], { dtype: "int32" }).bincount({ length: 4 }); // => [1, 0, 2, 0]
    */
   bincount(options: CountOptions & { readonly length: number }): Tensor;
   bincount(options?: CountOptions): Promise<Tensor>;
@@ -206,7 +212,11 @@ export abstract class Statistics extends Sorting {
       important === undefined ? correction : weights.mul(important).sum().div(total).mul(correction);
     return product.div(total.sub(lost).maximum(0)).reshape(shape);
   }
-  /** Correlations of variables (rows) over observations (columns), from -1 to 1. */
+  /**
+   * Correlations of variables (rows) over observations (columns), from -1 to 1.
+   *
+   * @example Tensor.from([[1, 2, 3], [3, 2, 1]]).corrcoef(); // => [[1, -1], [-1, 1]]
+   */
   corrcoef(): Tensor {
     const c = this.cov();
     if (this.ndim < 2) return c.div(c);

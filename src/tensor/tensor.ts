@@ -15,7 +15,11 @@ export type { FromOptions, TensorLike, TensorOptions } from "./creation.js";
 
 /** An n-dimensional array, computed when it is read. */
 export class Tensor extends Sampling {
-  /** Tensors one after the other along an axis. Dtypes promote. */
+  /**
+   * Tensors one after the other along an axis. Dtypes promote.
+   *
+   * @example Tensor.concat([Tensor.from([1, 2]), Tensor.from([3])]); // => [1, 2, 3]
+   */
   static concat(tensors: readonly Tensor[], axis = 0): Tensor {
     const [first, ...others] = tensors;
     if (first === undefined) throw new TensorError("concat: needs at least one tensor");
@@ -24,7 +28,11 @@ export class Tensor extends Sampling {
   static cat(tensors: readonly Tensor[], axis = 0): Tensor {
     return Tensor.concat(tensors, axis);
   }
-  /** Tensors of one shape side by side along a new axis. */
+  /**
+   * Tensors of one shape side by side along a new axis.
+   *
+   * @example Tensor.stack([Tensor.from([1, 2]), Tensor.from([3, 4])]); // => [[1, 2], [3, 4]]
+   */
   static stack(tensors: readonly Tensor[], axis = 0): Tensor {
     return Tensor.concat(
       tensors.map((x) => x.unsqueeze(axis)),
@@ -44,7 +52,12 @@ export class Tensor extends Sampling {
   static einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
     return einsum(equation, operands);
   }
-  /** Product of several matrices (the first and last may be vectors), in the order of the fewest operations. */
+  /**
+   * Product of several matrices (the first and last may be vectors), in the order of the fewest operations.
+   *
+   * @example
+   * Tensor.multiDot([Tensor.ones([2, 3]), Tensor.ones([3, 4]), Tensor.ones([4, 5])]).shape; // => [2, 5]
+   */
   static multiDot(matrices: readonly Tensor[]): Tensor {
     return multiDot(matrices);
   }
