@@ -155,8 +155,8 @@ class Emitter {
 
   private compute(node: Node, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
     const placement = this.draft.placements.get(node);
-    if (placement?.kind === "local") return this.loadRow(node, placement.index, index, frames);
-    if (placement?.kind === "scratch") return this.loadShared(node, index, frames);
+    if (placement?.kind === "local") return this.loadRow(node, placement.index, index, valid, frames);
+    if (placement?.kind === "scratch") return this.loadShared(node, index, valid, frames);
     if (node.op === "reduce") return this.reduce(node, index, valid, frames);
     if (isMovement(node)) return this.computeMoved(node, index, valid, frames);
     switch (node.op) {
@@ -279,6 +279,7 @@ class Emitter {
     node: Node,
     fixed: readonly (Index | undefined)[],
     index: readonly Index[],
+    valid: Valid,
     frames: Frame[],
   ): Expr {
     const shape = node.shape.map((d, axis) => (fixed[axis] === undefined ? d : 1));
@@ -290,11 +291,12 @@ class Emitter {
       this.rows.set(node, row);
       this.fillRow(node, fixed, shape, row, frames);
     }
-    return load(row, flatten(inRow, shape));
+    const inside = valid.filter((condition) => concerns(condition, inRow));
+    return load(row, flatten(inRow, shape), inside);
   }
 
   /** One element of a value that all threads share; the whole is computed before the kernel's own loops. */
-  private loadShared(node: Node, index: readonly Index[], frames: Frame[]): Expr {
+  private loadShared(node: Node, index: readonly Index[], valid: Valid, frames: Frame[]): Expr {
     let shared = this.rows.get(node);
     if (shared === undefined) {
       const { index: position, loops } = openLoops(node);
@@ -309,7 +311,7 @@ class Emitter {
       for (const f of own.reverse()) nest = [forLoop(f.atom!, [...f.body, ...nest, ...f.late])];
       frames[0].body.push(alloc(shared), ...nest);
     }
-    return load(shared, flatten(index, node.shape));
+    return load(shared, flatten(index, node.shape), valid);
   }
 
   /** A movement's element, from the node it moves. */

@@ -31,7 +31,7 @@ export abstract class AdaptivePooling extends Pooling {
    *
    * @example Tensor.from([[1, 2, 3, 4]]).adaptiveAvgPool1d(2); // => [[1.5, 3.5]]
    */
-  adaptiveAvgPool1d(size: number): Tensor {
+  adaptiveAvgPool1d(size: AdaptiveSize): Tensor {
     return this.adaptiveMean("adaptiveAvgPool1d", [size]);
   }
   /**
@@ -60,8 +60,8 @@ export abstract class AdaptivePooling extends Pooling {
   }
 
   /** Largest of windows of the last axis that make it `size` long; see adaptiveAvgPool2d for the windows. */
-  adaptiveMaxPool1d(size: number): Tensor {
-    return this.adaptiveLargest("adaptiveMaxPool1d", [size]).values;
+  adaptiveMaxPool1d(size: AdaptiveSize): Tensor {
+    return this.adaptiveLargest("adaptiveMaxPool1d", adaptiveSizes(this.self, 1, size)).values;
   }
   /** Largest of oh x ow windows that cover the last two axes; see adaptiveAvgPool2d for the windows. */
   adaptiveMaxPool2d(size: AdaptiveSize): Tensor {
@@ -72,8 +72,8 @@ export abstract class AdaptivePooling extends Pooling {
     return this.adaptiveLargest("adaptiveMaxPool3d", adaptiveSizes(this.self, 3, size)).values;
   }
   /** adaptiveMaxPool1d and the place of each largest; see maxPool2dWithIndices. */
-  adaptiveMaxPool1dWithIndices(size: number): ValuesAndIndices {
-    return this.adaptiveLargest("adaptiveMaxPool1dWithIndices", [size]);
+  adaptiveMaxPool1dWithIndices(size: AdaptiveSize): ValuesAndIndices {
+    return this.adaptiveLargest("adaptiveMaxPool1dWithIndices", adaptiveSizes(this.self, 1, size));
   }
   /** adaptiveMaxPool2d and the place of each largest; see maxPool2dWithIndices. */
   adaptiveMaxPool2dWithIndices(size: AdaptiveSize): ValuesAndIndices {
