@@ -1,9 +1,10 @@
 // Gradients in closed form: a value that is computed in one way and differentiated in another.
 
-import { derived, sameShape } from "../graph/node.js";
+import { sameShape } from "../graph/node.js";
 import { isFloat } from "../scalar/dtype.js";
 import { TensorError } from "./core.js";
-import { Tensor } from "./tensor.js";
+import { withGradient } from "./iterate.js";
+import type { Tensor } from "./tensor.js";
 
 /**
  * What each source gets of the gradient of a result; undefined is nothing. Gradients have the sources' shapes and
@@ -27,23 +28,15 @@ export type GradientRule = (
 export function customGradient(value: Tensor, sources: readonly Tensor[], rule: GradientRule): Tensor {
   const stray = [value, ...sources].find((x) => !isFloat(x.dtype));
   if (stray !== undefined) throw new TensorError(`customGradient: needs float tensors, got ${stray}`);
-  const node = derived(
-    value.node,
-    sources.map((x) => x.node),
-    (g, self) => {
-      const [result, ...given] = [self, ...self.inputs.slice(1)].map(Tensor.ofNode);
-      const parts = rule(Tensor.ofNode(g), result, ...given);
-      return given.map((source, i) => {
-        const part = parts[i];
-        if (part !== undefined && (part.dtype !== source.dtype || !sameShape(part.shape, source.shape)))
-          throw new TensorError(
-            `customGradient: the gradient of source ${i}, ${source}, came out as ${part}`,
-          );
-        return part?.node;
-      });
-    },
-  );
-  return Tensor.ofNode(node);
+  return withGradient(value, sources, (gradient, result, ...given) => {
+    const parts = rule(gradient, result, ...given);
+    for (const [i, source] of given.entries()) {
+      const part = parts[i];
+      if (part !== undefined && (part.dtype !== source.dtype || !sameShape(part.shape, source.shape)))
+        throw new TensorError(`customGradient: the gradient of source ${i}, ${source}, came out as ${part}`);
+    }
+    return parts;
+  });
 }
 
 /**

@@ -188,7 +188,8 @@ async function captureCall<A extends readonly unknown[], R>(
       continue;
     }
     try {
-      return await finishCapture(recorder, stand, result, [...recorder.assignments].filter(isOld), options);
+      const assigned = [...recorder.assignments].filter(isOld);
+      return await finishCapture(old, recorder, stand, result, assigned, options);
     } catch (error) {
       recorder.rollBack();
       throw error;
@@ -259,6 +260,7 @@ function record<A extends readonly unknown[], R>(
 }
 
 async function finishCapture(
+  old: readonly (readonly [TensorStorage, Node])[],
   recorder: Recorder,
   stand: ReadonlyMap<Node, number>,
   result: unknown,
@@ -272,8 +274,10 @@ async function finishCapture(
   });
   const roots = [...outputs.map((tensor) => tensor.node), ...assigned.map((storage) => storage.peek())];
   const capture = await captureNodes(roots, options.device);
+  // Only what was there before the call: a tensor that the call itself wrapped around a parameter's elements (a
+  // gradient's rule does) keeps those it was made of.
   const storageOf = new Map<object, TensorStorage>();
-  for (const [storage, node] of recorder.reads) {
+  for (const [storage, node] of old) {
     if (node.storage !== undefined && !stand.has(node)) storageOf.set(node.storage, storage);
   }
   const sources = capture.leaves.map((leaf: CapturedLeaf): Source => {

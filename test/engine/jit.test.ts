@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import {
   availableDevices,
   type BoundVariable,
+  customGradient,
   jit,
   setDefaultDevice,
   Tensor,
@@ -50,6 +51,18 @@ describe.each(devices.map((d) => [d.name, d] as const))("jit on %s", (name, devi
       [200, 300],
       [4, 5],
     ]);
+  });
+
+  test("reads the weight of each call where a gradient's rule made a tensor of it", async () => {
+    const w = Tensor.from([2, 3]).requiresGrad_();
+    const step = jit((x: Tensor) => {
+      w.grad = undefined;
+      const square = customGradient(w.detach().square(), [w], (g, _, own) => [g.mul(own).mul(2)]);
+      square.mul(x).sum().backward();
+      w.assign(w.detach().sub(w.grad!));
+    });
+    for (const x of [0.25, 0.25]) await step(Tensor.full([2], x));
+    expect(await values(w)).toEqual([0.5, 0.75]);
   });
 
   test("a result of one call is an argument of the next", async () => {
