@@ -32,7 +32,7 @@ export abstract class AdaptivePooling extends Pooling {
    * @example Tensor.from([[1, 2, 3, 4]]).adaptiveAvgPool1d(2); // => [[1.5, 3.5]]
    */
   adaptiveAvgPool1d(size: AdaptiveSize): Tensor {
-    return this.adaptiveMean("adaptiveAvgPool1d", [size]);
+    return this.adaptiveMean("adaptiveAvgPool1d", adaptiveSizes(this.self, 1, size));
   }
   /**
    * Means of oh x ow windows that cover the last two axes: [.., h, w] gives [.., oh, ow]. Window i of n over a length is
