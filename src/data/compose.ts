@@ -48,7 +48,13 @@ export type Subset<D> = { readonly length: number } & Pick<D, keyof D & ("get" |
 
 type Indexed = MapDataset<unknown> | BatchDataset<unknown>;
 
-/** The samples of a dataset that have these numbers, in this order. */
+/**
+ * The samples of a dataset that have these numbers, in this order.
+ *
+ * @example
+ * const part = new DataLoader(subset(tensorDataset(Tensor.arange(5)), [4, 0]), { batchSize: 2 });
+ * for await (const [rows] of part) rows; // [4, 0]
+ */
 export function subset<D extends Indexed>(dataset: D, indices: ArrayLike<number>): Subset<D> {
   const places = Int32Array.from(indices, (index) => checkedIndex(index, dataset.length));
   const part: { length: number; get?: unknown; batch?: unknown } = { length: places.length };
@@ -87,7 +93,12 @@ export function randomSplit<D extends Indexed>(
   });
 }
 
-/** The samples of datasets one after the other. */
+/**
+ * The samples of datasets one after the other.
+ *
+ * @example
+ * concatDatasets(tensorDataset(Tensor.arange(5)), tensorDataset(Tensor.arange(3))).length; // => 8
+ */
 export function concatDatasets<T>(...datasets: readonly MapDataset<T>[]): MapDataset<T> {
   const length = datasets.reduce((sum, dataset) => sum + dataset.length, 0);
   return {
@@ -101,7 +112,13 @@ export function concatDatasets<T>(...datasets: readonly MapDataset<T>[]): MapDat
   };
 }
 
-/** A dataset's samples, each changed by a function when it is taken. */
+/**
+ * A dataset's samples, each changed by a function when it is taken.
+ *
+ * @example
+ * const doubled = mapDataset({ length: 3, get: async (i) => i + 1 }, (x) => 2 * x);
+ * await doubled.get(2); // => 6
+ */
 export function mapDataset<T, U>(
   dataset: MapDataset<T>,
   change: (sample: T, index: number) => U | Promise<U>,

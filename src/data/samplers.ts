@@ -35,7 +35,12 @@ function checkCount(name: string, what: string, value: number): void {
     throw new RangeError(`${name}: ${what} must be an integer in [0, 2^31), got ${value}`);
 }
 
-/** 0, 1, .. length - 1. */
+/**
+ * 0, 1, .. length - 1.
+ *
+ * @example
+ * [...sequentialSampler(3)]; // => [0, 1, 2]
+ */
 export function sequentialSampler(length: number): Sampler & { length: number } {
   checkCount("sequentialSampler", "the length", length);
   return samplerOf(length, () => numbersBelow(length));

@@ -83,12 +83,25 @@ function parseHeader(text: string, name: string): { descr: string; fortran: bool
   return { descr, fortran: fortran === "True", shape: sizes };
 }
 
-/** Writes a tensor to a .npy file. bfloat16 and float8, which NumPy lacks, are refused: cast them. */
+/**
+ * Writes a tensor to a .npy file. bfloat16 and float8, which NumPy lacks, are refused: cast them.
+ *
+ * @example
+ * await saveNpy(`${folder}/x.npy`, Tensor.from([[1, 2], [3, 4]]));
+ * await loadNpy(`${folder}/x.npy`); // => [[1, 2], [3, 4]]
+ */
 export async function saveNpy(path: string, tensor: Tensor): Promise<void> {
   await writeFile(path, [headerOf(tensor), await readNode(tensor.node)]);
 }
 
-/** Writes tensors to a .npz archive, uncompressed. */
+/**
+ * Writes tensors to a .npz archive, uncompressed.
+ *
+ * @example
+ * await saveNpz(`${folder}/xy.npz`, { x: Tensor.from([1, 2]), y: Tensor.zeros([1]) });
+ * const { x } = await loadNpz(`${folder}/xy.npz`);
+ * x; // => [1, 2]
+ */
 export async function saveNpz(path: string, tensors: Readonly<Record<string, Tensor>>): Promise<void> {
   const parts = Object.entries(tensors).map(([name, tensor]) => {
     const header = headerOf(tensor);

@@ -168,7 +168,14 @@ function topLevelNames(json: string): string[] {
 
 // --- writing -----------------------------------------------------------------------------------------------------
 
-/** Writes tensors to a .safetensors file, which gets its name when it is whole. */
+/**
+ * Writes tensors to a .safetensors file, which gets its name when it is whole.
+ *
+ * @example
+ * const model = new nn.Linear(3, 2);
+ * await saveSafetensors(`${folder}/model.safetensors`, nn.stateDict(model), { metadata: { epoch: "3" } });
+ * await loadSafetensorsMetadata(`${folder}/model.safetensors`); // => { epoch: "3" }
+ */
 export async function saveSafetensors(
   path: string,
   tensors: Readonly<Record<string, Tensor>>,

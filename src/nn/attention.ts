@@ -30,6 +30,10 @@ export interface AttendOptions {
 /**
  * Queries [batch, l, width] look at keys and values [batch, s, width] through several heads: [batch, l, width]. The
  * batch may be missing. Masks are as in PyTorch's layer: true hides.
+ *
+ * @example
+ * const attention = new nn.MultiheadAttention(16, 4);
+ * attention.forward(Tensor.randn([2, 10, 16])).shape; // => [2, 10, 16]
  */
 export class MultiheadAttention {
   training = true;

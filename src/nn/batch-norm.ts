@@ -113,12 +113,24 @@ abstract class BatchNorm extends ChannelNorm {
   }
 }
 
-/** Of [batch, channels] or [batch, channels, length]. */
+/**
+ * Of [batch, channels] or [batch, channels, length].
+ *
+ * @example
+ * const norm = new nn.BatchNorm1d(2);
+ * norm.forward(Tensor.from([[0, 1], [2, 5]])); // => [[-1, -1], [1, 1]]
+ * norm.runningMean; // => [0.1, 0.3]
+ */
 export class BatchNorm1d extends BatchNorm {
   protected readonly ranks = [2, 3];
 }
 
-/** Of [batch, channels, height, width]. */
+/**
+ * Of [batch, channels, height, width].
+ *
+ * @example
+ * new nn.BatchNorm2d(3).forward(Tensor.randn([2, 3, 4, 4])).shape; // => [2, 3, 4, 4]
+ */
 export class BatchNorm2d extends BatchNorm {
   protected readonly ranks = [4];
 }
@@ -166,7 +178,12 @@ abstract class InstanceNorm extends ChannelNorm {
   }
 }
 
-/** Of [batch, channels, length]; the batch may be missing. */
+/**
+ * Of [batch, channels, length]; the batch may be missing.
+ *
+ * @example
+ * new nn.InstanceNorm1d(1).forward(Tensor.from([[[1, 3]]])); // => [[[-1, 1]]]
+ */
 export class InstanceNorm1d extends InstanceNorm {
   protected readonly spatial = 1;
 }

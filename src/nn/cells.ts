@@ -68,7 +68,13 @@ export class GRUCell extends Cell {
   }
 }
 
-/** One step of LSTM: x [batch, inputs] and state [h, c], [batch, hidden] each, to the next; the batch may be missing. */
+/**
+ * One step of LSTM: x [batch, inputs] and state [h, c], [batch, hidden] each, to the next; the batch may be missing.
+ *
+ * @example
+ * const [h, c] = new nn.LSTMCell(3, 4).forward(Tensor.ones([2, 3]));
+ * h.shape; // => [2, 4]
+ */
 export class LSTMCell extends Cell {
   constructor(inputs: number, hidden: number, options: LayerOptions = {}) {
     super(lstm, inputs, hidden, options);

@@ -73,7 +73,12 @@ function bordersOf(
   });
 }
 
-/** x [batch, inputs, length] to [batch, outputs, windows]; the batch may be missing. */
+/**
+ * x [batch, inputs, length] to [batch, outputs, windows]; the batch may be missing.
+ *
+ * @example
+ * new nn.Conv1d(3, 8, 5, { padding: "same" }).forward(Tensor.ones([2, 3, 20])).shape; // => [2, 8, 20]
+ */
 export class Conv1d extends Conv {
   constructor(inputs: number, outputs: number, size: PerAxis, options: ConvOptions = {}) {
     super(1, inputs, outputs, size, options);
@@ -83,7 +88,12 @@ export class Conv1d extends Conv {
   }
 }
 
-/** x [batch, inputs, height, width] to [batch, outputs, windows down, windows across]; the batch may be missing. */
+/**
+ * x [batch, inputs, height, width] to [batch, outputs, windows down, windows across]; the batch may be missing.
+ *
+ * @example
+ * new nn.Conv2d(3, 8, 3, { stride: 2, padding: 1 }).forward(Tensor.ones([2, 3, 32, 32])).shape; // => [2, 8, 16, 16]
+ */
 export class Conv2d extends Conv {
   constructor(inputs: number, outputs: number, size: PerAxis, options: ConvOptions = {}) {
     super(2, inputs, outputs, size, options);
@@ -93,7 +103,12 @@ export class Conv2d extends Conv {
   }
 }
 
-/** x [batch, inputs, depth, height, width] to [batch, outputs, windows of each axis..]; the batch may be missing. */
+/**
+ * x [batch, inputs, depth, height, width] to [batch, outputs, windows of each axis..]; the batch may be missing.
+ *
+ * @example
+ * new nn.Conv3d(1, 2, 3).forward(Tensor.ones([1, 1, 5, 5, 5])).shape; // => [1, 2, 3, 3, 3]
+ */
 export class Conv3d extends Conv {
   constructor(inputs: number, outputs: number, size: PerAxis, options: ConvOptions = {}) {
     super(3, inputs, outputs, size, options);
@@ -138,7 +153,12 @@ export class ConvTranspose1d extends ConvTranspose {
   }
 }
 
-/** The adjoint of Conv2d: x [batch, inputs, windows down, windows across] to [batch, outputs, height, width]. */
+/**
+ * The adjoint of Conv2d: x [batch, inputs, windows down, windows across] to [batch, outputs, height, width].
+ *
+ * @example
+ * new nn.ConvTranspose2d(8, 3, 2, { stride: 2 }).forward(Tensor.ones([2, 8, 4, 4])).shape; // => [2, 3, 8, 8]
+ */
 export class ConvTranspose2d extends ConvTranspose {
   constructor(inputs: number, outputs: number, size: PerAxis, options: ConvTransposeOptions = {}) {
     super(2, inputs, outputs, size, options);

@@ -11,7 +11,14 @@ abstract class DropoutLayer {
   }
 }
 
-/** In training, zero with probability p, else divided by 1 - p. */
+/**
+ * In training, zero with probability p, else divided by 1 - p.
+ *
+ * @example
+ * const layer = new nn.Dropout(0.5);
+ * nn.evaluate(layer);
+ * layer.forward(Tensor.ones([3])); // => [1, 1, 1]
+ */
 export class Dropout extends DropoutLayer {
   forward(x: Tensor): Tensor {
     return x.dropout(this.p, { training: this.training });

@@ -65,7 +65,12 @@ abstract class Table {
   }
 }
 
-/** Integers [..] to rows of a table, [.., width]. */
+/**
+ * Integers [..] to rows of a table, [.., width].
+ *
+ * @example
+ * new nn.Embedding(100, 16, { paddingIdx: 0 }).forward(Tensor.arange(3)).shape; // => [3, 16]
+ */
 export class Embedding extends Table {
   constructor(rows: number, width: number, options: EmbeddingOptions = {}) {
     super(rows, width, options);
@@ -93,6 +98,10 @@ export interface BagInputs {
 /**
  * Sums, means or maxima of rows: of integers [bags, n] those of each row, of integers [n] those from each offset on. Rows
  * of the padding count for nothing; an empty bag gives zeros. Result [bags, width].
+ *
+ * @example
+ * const bags = new nn.EmbeddingBag(100, 16);
+ * bags.forward(Tensor.arange(6), { offsets: Tensor.arange(0, 4, 3) }).shape; // => [2, 16]
  */
 export class EmbeddingBag extends Table {
   private readonly mode: "sum" | "mean" | "max";

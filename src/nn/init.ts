@@ -17,7 +17,12 @@ export type Nonlinearity =
   | "silu"
   | "gelu";
 
-/** The factor that keeps the variance of signals through a nonlinearity, as PyTorch has it. */
+/**
+ * The factor that keeps the variance of signals through a nonlinearity, as PyTorch has it.
+ *
+ * @example
+ * nn.init.calculateGain("relu"); // => 1.4142
+ */
 export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number {
   switch (nonlinearity) {
     case "linear":
@@ -101,6 +106,10 @@ export const eye = (rows: number, columns = rows, options: TensorOptions = {}): 
 /**
  * Rows (or columns, where these are fewer) of length `gain` at right angles, the axes behind the first taken as one (Saxe
  * and others, "Exact solutions to the nonlinear dynamics of learning", 2013).
+ *
+ * @example
+ * const w = nn.init.orthogonal([3, 3]);
+ * w.matmul(w.T).round(); // => [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
  */
 export function orthogonal(shape: readonly number[], { gain = 1, ...options }: WeightOptions = {}): Tensor {
   const [rows] = checked("orthogonal", shape);

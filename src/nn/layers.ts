@@ -6,7 +6,12 @@ import { Tensor } from "../tensor/tensor.js";
 import { apply, type Layer, UNNAMED } from "./module.js";
 import { checkAxisSize, checkSizes, type LayerOptions, startWeights, uniform } from "./weights.js";
 
-/** x [.., inputs] to [.., outputs]. */
+/**
+ * x [.., inputs] to [.., outputs].
+ *
+ * @example
+ * new nn.Linear(3, 2).forward(Tensor.ones([5, 3])).shape; // => [5, 2]
+ */
 export class Linear {
   /** [outputs, inputs] */
   weight: Tensor;
@@ -28,7 +33,12 @@ export class Linear {
   }
 }
 
-/** x [.., left] and y [.., right] to [.., outputs]: output o is x^T weight[o] y + bias[o]. */
+/**
+ * x [.., left] and y [.., right] to [.., outputs]: output o is x^T weight[o] y + bias[o].
+ *
+ * @example
+ * new nn.Bilinear(3, 4, 2).forward(Tensor.ones([5, 3]), Tensor.ones([5, 4])).shape; // => [5, 2]
+ */
 export class Bilinear {
   /** [outputs, left, right] */
   weight: Tensor;
@@ -65,7 +75,12 @@ export class Identity {
   }
 }
 
-/** Axes `start` (default 1, after the batch) to `end` (default the last) as one. */
+/**
+ * Axes `start` (default 1, after the batch) to `end` (default the last) as one.
+ *
+ * @example
+ * new nn.Flatten().forward(Tensor.ones([2, 3, 4])).shape; // => [2, 12]
+ */
 export class Flatten {
   constructor(
     private readonly start = 1,
@@ -77,7 +92,12 @@ export class Flatten {
   }
 }
 
-/** One axis as several of these sizes. */
+/**
+ * One axis as several of these sizes.
+ *
+ * @example
+ * new nn.Unflatten(1, [3, 4]).forward(Tensor.ones([2, 12])).shape; // => [2, 3, 4]
+ */
 export class Unflatten {
   constructor(
     private readonly axis: number,
@@ -89,7 +109,12 @@ export class Unflatten {
   }
 }
 
-/** Images in another size; see Tensor.interpolate. */
+/**
+ * Images in another size; see Tensor.interpolate.
+ *
+ * @example
+ * new nn.Upsample({ scaleFactor: 2 }).forward(Tensor.ones([1, 1, 3, 4])).shape; // => [1, 1, 6, 8]
+ */
 export class Upsample {
   constructor(private readonly options: InterpolateOptions) {}
 
@@ -98,7 +123,12 @@ export class Upsample {
   }
 }
 
-/** [.., channels * factor^2, h, w] to [.., channels, h * factor, w * factor]; see Tensor.pixelShuffle. */
+/**
+ * [.., channels * factor^2, h, w] to [.., channels, h * factor, w * factor]; see Tensor.pixelShuffle.
+ *
+ * @example
+ * new nn.PixelShuffle(2).forward(Tensor.ones([1, 4, 3, 3])).shape; // => [1, 1, 6, 6]
+ */
 export class PixelShuffle {
   constructor(readonly factor: number) {}
 
@@ -116,7 +146,12 @@ export class PixelUnshuffle {
   }
 }
 
-/** x where positive, else x times a learned slope: one for all, or one for each of the channels (axis 1). */
+/**
+ * x where positive, else x times a learned slope: one for all, or one for each of the channels (axis 1).
+ *
+ * @example
+ * new nn.PReLU().forward(Tensor.from([-4, 4])); // => [-1, 4]
+ */
 export class PReLU {
   /** [channels] or [1] */
   weight: Tensor;
@@ -133,7 +168,14 @@ export class PReLU {
   }
 }
 
-/** Functions and layers, one after the other. */
+/**
+ * Functions and layers, one after the other.
+ *
+ * @example
+ * const model = new nn.Sequential(new nn.Linear(4, 8), (x) => x.relu(), new nn.Linear(8, 1));
+ * model.forward(Tensor.ones([2, 4])).shape; // => [2, 1]
+ * nn.parameters(model).length; // => 4
+ */
 export class Sequential {
   readonly layers: readonly Layer[];
   get [UNNAMED](): readonly string[] {

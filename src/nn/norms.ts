@@ -5,7 +5,12 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { NormLayerOptions } from "./batch-norm.js";
 import { checkAxisSize, checkSizes, type LayerOptions, ones, zeros } from "./weights.js";
 
-/** Mean 0 and variance 1 over the last axes, whose sizes are `shape`. */
+/**
+ * Mean 0 and variance 1 over the last axes, whose sizes are `shape`.
+ *
+ * @example
+ * new nn.LayerNorm(2).forward(Tensor.from([[1, 3]])); // => [[-1, 1]]
+ */
 export class LayerNorm {
   weight: Tensor | undefined;
   bias: Tensor | undefined;
@@ -27,7 +32,12 @@ export class LayerNorm {
   }
 }
 
-/** Root of the mean square 1 over the last axes, whose sizes are `shape`. */
+/**
+ * Root of the mean square 1 over the last axes, whose sizes are `shape`.
+ *
+ * @example
+ * new nn.RMSNorm(2).forward(Tensor.from([[3, 3]])); // => [[1, 1]]
+ */
 export class RMSNorm {
   weight: Tensor | undefined;
   readonly shape: readonly number[];
@@ -44,7 +54,12 @@ export class RMSNorm {
   }
 }
 
-/** Mean 0 and variance 1 over each of `groups` parts of the channels (axis 1). */
+/**
+ * Mean 0 and variance 1 over each of `groups` parts of the channels (axis 1).
+ *
+ * @example
+ * new nn.GroupNorm(2, 4).forward(Tensor.randn([1, 4, 3])).shape; // => [1, 4, 3]
+ */
 export class GroupNorm {
   /** [channels] */
   weight: Tensor | undefined;

@@ -17,7 +17,12 @@ export class MaxPool1d extends MaxPool {
     return x.maxPool1d(this.size, this.options);
   }
 }
-/** Largest of each window of the last two axes. */
+/**
+ * Largest of each window of the last two axes.
+ *
+ * @example
+ * new nn.MaxPool2d(2).forward(Tensor.ones([1, 3, 8, 8])).shape; // => [1, 3, 4, 4]
+ */
 export class MaxPool2d extends MaxPool {
   forward(x: Tensor): Tensor {
     return x.maxPool2d(this.size, this.options);
@@ -62,7 +67,12 @@ export class AdaptiveAvgPool1d {
     return x.adaptiveAvgPool1d(this.size);
   }
 }
-/** Means of as many windows as asked for, which cover the last two axes. */
+/**
+ * Means of as many windows as asked for, which cover the last two axes.
+ *
+ * @example
+ * new nn.AdaptiveAvgPool2d(1).forward(Tensor.ones([1, 3, 7, 5])).shape; // => [1, 3, 1, 1]
+ */
 export class AdaptiveAvgPool2d {
   constructor(private readonly size: AdaptiveSize) {}
   forward(x: Tensor): Tensor {

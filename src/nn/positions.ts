@@ -26,6 +26,9 @@ export interface PositionOptions {
 /**
  * Rotary positions (Su and others, 2021): pair i of a place's elements is turned by position * theta^(-2i / rotated). Of
  * x [.., length, width], in the shape and dtype of x; angles are taken in float32.
+ *
+ * @example
+ * new nn.RotaryEmbedding(16).forward(Tensor.randn([2, 4, 10, 16])).shape; // => [2, 4, 10, 16]
  */
 export class RotaryEmbedding {
   private readonly rotated: number;
@@ -67,7 +70,12 @@ export class RotaryEmbedding {
 const waves = (width: number, theta: number): number[] =>
   Array.from({ length: Math.ceil(width / 2) }, (_, i) => theta ** ((-2 * i) / width));
 
-/** sin and cos of position * theta^(-2i / width), by turns: [length, width] (Vaswani and others, 2017). */
+/**
+ * sin and cos of position * theta^(-2i / width), by turns: [length, width] (Vaswani and others, 2017).
+ *
+ * @example
+ * nn.sinusoidalPositions(10, 16).shape; // => [10, 16]
+ */
 export function sinusoidalPositions(
   length: number,
   width: number,
@@ -96,6 +104,9 @@ export function alibiSlopes(heads: number): Tensor {
 /**
  * What ALiBi adds to the scores, [heads, queries, keys]: minus the slope times the distance of query and key. The last
  * query stands at the last key.
+ *
+ * @example
+ * nn.alibiBias(8, 10).shape; // => [8, 10, 10]
  */
 export function alibiBias(heads: number, queries: number, keys = queries): Tensor {
   const row = Tensor.arange(keys - queries, keys).unsqueeze(1);

@@ -226,6 +226,10 @@ export interface RNNOptions extends RecurrentOptions {
  * The simple recurrent network h' = tanh(Wx + b + Uh + c). x [batch, length, inputs] gives outputs
  * [batch, length, directions * hidden] and the last states [layers * directions, batch, hidden]; the batch may be
  * missing.
+ *
+ * @example
+ * const [outputs, state] = new nn.RNN(3, 4).forward(Tensor.ones([2, 5, 3])); // [batch, length, inputs]
+ * outputs.shape; // => [2, 5, 4]
  */
 export class RNN extends Recurrent {
   constructor(inputs: number, hidden: number, { nonlinearity = "tanh", ...options }: RNNOptions = {}) {
@@ -238,7 +242,14 @@ export class RNN extends Recurrent {
   }
 }
 
-/** Gated recurrent units; shapes as RNN. */
+/**
+ * Gated recurrent units; shapes as RNN.
+ *
+ * @example
+ * const gru = new nn.GRU(3, 4);
+ * const [outputs] = gru.forward(Tensor.ones([2, 5, 3]), undefined, { lengths: Tensor.from([5, 3]) });
+ * outputs.at(1, -1); // => [0, 0, 0, 0]
+ */
 export class GRU extends Recurrent {
   constructor(inputs: number, hidden: number, options: RecurrentOptions = {}) {
     super(gru, inputs, hidden, options, 0);
@@ -258,6 +269,12 @@ export interface LSTMOptions extends RecurrentOptions {
 /**
  * Long short-term memory; shapes as RNN. The state is [h, c]; with a projection h and the outputs have its width. Weights
  * are in the order of the gates i, f, g, o.
+ *
+ * @example
+ * const lstm = new nn.LSTM(3, 4, { layers: 2, bidirectional: true });
+ * const [outputs, [h, c]] = lstm.forward(Tensor.ones([2, 5, 3]));
+ * outputs.shape; // => [2, 5, 8]
+ * h.shape; // => [4, 2, 4]
  */
 export class LSTM extends Recurrent {
   constructor(inputs: number, hidden: number, { projSize = 0, ...options }: LSTMOptions = {}) {

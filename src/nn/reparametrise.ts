@@ -33,6 +33,10 @@ function compute(layer: object, name: string, value: () => Tensor): void {
 /**
  * Parts a weight into lengths (`weightG`) and directions (`weightV`), which are learned apart: weight = g * v / |v|
  * (Salimans and Kingma, 2016). Gives the layer.
+ *
+ * @example
+ * const layer = nn.weightNorm(new nn.Linear(3, 2));
+ * layer.forward(Tensor.ones([1, 3])).shape; // => [1, 2]
  */
 export function weightNorm<L extends object>(
   layer: L,

@@ -53,7 +53,16 @@ export interface PlateauOptions {
   readonly minRate?: number;
 }
 
-/** Lowers the rate when a measured value has stopped improving; PyTorch's ReduceLROnPlateau. */
+/**
+ * Lowers the rate when a measured value has stopped improving; PyTorch's ReduceLROnPlateau.
+ *
+ * @example
+ * const weight = Tensor.ones([1]).requiresGrad_();
+ * const optimiser = new nn.SGD([weight], { lr: 1 });
+ * const scheduler = new nn.PlateauScheduler(optimiser, { patience: 0, factor: 0.5 });
+ * for (const loss of [3, 3, 3]) scheduler.step(loss);
+ * optimiser.lr; // => 0.25
+ */
 export class PlateauScheduler {
   private rateNow: number;
   private best: number | undefined;

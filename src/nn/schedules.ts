@@ -4,32 +4,62 @@
 /** A learning rate for each step. */
 export type Schedule = (step: number) => number;
 
-/** lr, times `factor` for the first `total` steps. */
+/**
+ * lr, times `factor` for the first `total` steps.
+ *
+ * @example
+ * nn.schedules.constant(0.1, { factor: 0.5, total: 10 })(3); // => 0.05
+ */
 export const constant = (lr: number, { factor = 1, total = 0 } = {}): Schedule => {
   return (step) => (step < total ? lr * factor : lr);
 };
 
-/** From lr * start to lr * end over `total` steps. */
+/**
+ * From lr * start to lr * end over `total` steps.
+ *
+ * @example
+ * nn.schedules.linear(1, 10)(5); // => 0.5
+ */
 export const linear = (lr: number, total: number, { start = 1, end = 0 } = {}): Schedule => {
   return (step) => lr * (start + (end - start) * Math.min(1, step / total));
 };
 
-/** lr * gamma^step. */
+/**
+ * lr * gamma^step.
+ *
+ * @example
+ * nn.schedules.exponential(1, 0.5)(3); // => 0.125
+ */
 export const exponential = (lr: number, gamma: number): Schedule => {
   return (step) => lr * gamma ** step;
 };
 
-/** lr times gamma after every `every` steps. */
+/**
+ * lr times gamma after every `every` steps.
+ *
+ * @example
+ * nn.schedules.stepwise(1, 30)(65); // => 0.01
+ */
 export const stepwise = (lr: number, every: number, gamma = 0.1): Schedule => {
   return (step) => lr * gamma ** Math.floor(step / every);
 };
 
-/** lr times gamma at each milestone. */
+/**
+ * lr times gamma at each milestone.
+ *
+ * @example
+ * nn.schedules.multiStep(1, [10, 20])(15); // => 0.1
+ */
 export const multiStep = (lr: number, milestones: readonly number[], gamma = 0.1): Schedule => {
   return (step) => lr * gamma ** milestones.filter((milestone) => step >= milestone).length;
 };
 
-/** lr * (1 - step / total)^power, then 0. */
+/**
+ * lr * (1 - step / total)^power, then 0.
+ *
+ * @example
+ * nn.schedules.polynomial(1, 10, 2)(5); // => 0.25
+ */
 export const polynomial = (lr: number, total: number, power = 1): Schedule => {
   return (step) => lr * (1 - Math.min(step, total) / total) ** power;
 };
@@ -43,7 +73,12 @@ export const cosine = (lr: number, total: number, { min = 0 } = {}): Schedule =>
   return (step) => min + ((lr - min) * (1 + Math.cos(Math.PI * Math.min(1, step / total)))) / 2;
 };
 
-/** Cosines again and again: the first of `period` steps, each `factor` times as long as the one before. */
+/**
+ * Cosines again and again: the first of `period` steps, each `factor` times as long as the one before.
+ *
+ * @example
+ * nn.schedules.cosineWarmRestarts(1, 10, { factor: 2 })(10); // => 1
+ */
 export const cosineWarmRestarts = (lr: number, period: number, { factor = 1, min = 0 } = {}): Schedule => {
   return (step) => {
     let [start, length] = [0, period];
@@ -55,7 +90,12 @@ export const cosineWarmRestarts = (lr: number, period: number, { factor = 1, min
   };
 };
 
-/** lr for `warmup` steps of linear growth, then falling with the root of the step (Vaswani and others, 2017). */
+/**
+ * lr for `warmup` steps of linear growth, then falling with the root of the step (Vaswani and others, 2017).
+ *
+ * @example
+ * nn.schedules.inverseSquareRoot(1, 100)(399); // => 0.5
+ */
 export const inverseSquareRoot = (lr: number, warmup: number): Schedule => {
   return (step) => lr * Math.min((step + 1) / warmup, Math.sqrt(warmup / (step + 1)));
 };
@@ -112,7 +152,12 @@ export interface CyclicOptions {
   readonly gamma?: number;
 }
 
-/** Up from `min` to `max` and down again, over and over (Smith, 2015). */
+/**
+ * Up from `min` to `max` and down again, over and over (Smith, 2015).
+ *
+ * @example
+ * nn.schedules.cyclic(0, 1, { up: 10 })(15); // => 0.5
+ */
 export const cyclic = (min: number, max: number, options: CyclicOptions = {}): Schedule => {
   const { up = 2000, down = up, mode = "triangular", gamma = 1 } = options;
   return (step) => {
@@ -134,7 +179,12 @@ export const warmup = (schedule: Schedule, steps: number, { start = 0 } = {}): S
     step < steps ? schedule(0) * (start + ((1 - start) * step) / steps) : schedule(step - steps);
 };
 
-/** Schedules one after the other, each counting from 0 at its milestone. */
+/**
+ * Schedules one after the other, each counting from 0 at its milestone.
+ *
+ * @example
+ * nn.schedules.sequential([() => 1, nn.schedules.exponential(1, 0.5)], [10])(12); // => 0.25
+ */
 export const sequential = (schedules: readonly Schedule[], milestones: readonly number[]): Schedule => {
   if (schedules.length !== milestones.length + 1)
     throw new RangeError(

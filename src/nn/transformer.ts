@@ -84,7 +84,12 @@ abstract class TransformerLayer {
   }
 }
 
-/** A block of an encoder: x [batch, l, width] to the same shape. */
+/**
+ * A block of an encoder: x [batch, l, width] to the same shape.
+ *
+ * @example
+ * new nn.TransformerEncoderLayer(16, 4).forward(Tensor.randn([2, 10, 16])).shape; // => [2, 10, 16]
+ */
 export class TransformerEncoderLayer extends TransformerLayer {
   constructor(width: number, heads: number, options: TransformerLayerOptions = {}) {
     super(width, heads, options);
@@ -186,7 +191,13 @@ export interface TransformerMasks extends DecoderMasks {
   readonly sourceIsCausal?: boolean;
 }
 
-/** An encoder and a decoder: source [batch, s, width] and target [batch, l, width] to [batch, l, width]. */
+/**
+ * An encoder and a decoder: source [batch, s, width] and target [batch, l, width] to [batch, l, width].
+ *
+ * @example
+ * const model = new nn.Transformer(16, 4, { encoderLayers: 1, decoderLayers: 1 });
+ * model.forward(Tensor.randn([2, 10, 16]), Tensor.randn([2, 7, 16])).shape; // => [2, 7, 16]
+ */
 export class Transformer {
   readonly encoder: TransformerEncoder;
   readonly decoder: TransformerDecoder;

@@ -34,7 +34,12 @@ export abstract class Activation extends Fourier {
   relu6(): Tensor {
     return this.hardTanh(0, 6);
   }
-  /** this where positive, else this * slope. */
+  /**
+   * this where positive, else this * slope.
+   *
+   * @example
+   * Tensor.from([-2, 3]).leakyRelu(0.5); // => [-1, 3]
+   */
   leakyRelu(slope = 0.01): Tensor {
     return this.gt(0).where(this.self, this.mul(slope));
   }
@@ -72,7 +77,12 @@ export abstract class Activation extends Fourier {
       .add(lower);
     return x.ge(0).where(x, x.mul(slope));
   }
-  /** this where positive, else this * weight; a weight of more than one element has one for each place of axis 1. */
+  /**
+   * this where positive, else this * weight; a weight of more than one element has one for each place of axis 1.
+   *
+   * @example
+   * Tensor.from([[-1, -1]]).prelu(Tensor.from([0.1, 0.2])); // => [[-0.1, -0.2]]
+   */
   prelu(weight: Tensor): Tensor {
     const places = weight.size === 1 ? 1 : (this.shape[1] ?? 1);
     if (weight.ndim > 1 || weight.size !== places) {
@@ -96,7 +106,12 @@ export abstract class Activation extends Fourier {
   logSigmoid(): Tensor {
     return this.neg().softplus().neg();
   }
-  /** log(1 + exp(beta * this)) / beta; this itself where beta * this exceeds the threshold, if one is given. */
+  /**
+   * log(1 + exp(beta * this)) / beta; this itself where beta * this exceeds the threshold, if one is given.
+   *
+   * @example
+   * Tensor.from([0, 100]).softplus(); // => [0.6931, 100]
+   */
   softplus(beta = 1, threshold?: number): Tensor {
     const x = beta === 1 ? this.toFloats() : this.toFloats().mul(beta);
     const soft = x.maximum(0).add(x.abs().neg().exp().log1p());
@@ -213,7 +228,12 @@ export abstract class Activation extends Fourier {
     const chosen = places.eq(soft.argmax(axis, { keepdim: true })).cast(soft.dtype);
     return this.wrap(derived(chosen.node, [soft.node], (g) => [g]));
   }
-  /** log(softmax(this)). */
+  /**
+   * log(softmax(this)).
+   *
+   * @example
+   * Tensor.from([0, 0]).logSoftmax(0); // => [-0.6931, -0.6931]
+   */
   logSoftmax(axis: number): Tensor {
     const x = this.centred(axis);
     return x.sub(x.exp().sum(axis, { keepdim: true }).log()).cast(this.toFloats().dtype);

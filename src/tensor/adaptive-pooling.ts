@@ -37,6 +37,9 @@ export abstract class AdaptivePooling extends Pooling {
   /**
    * Means of oh x ow windows that cover the last two axes: [.., h, w] gives [.., oh, ow]. Window i of n over a length is
    * floor(i length / n) to ceil((i + 1) length / n). A size of null stays as it is; one number counts for all axes.
+   *
+   * @example
+   * Tensor.ones([1, 3, 7, 5]).adaptiveAvgPool2d([2, null]).shape; // => [1, 3, 2, 5]
    */
   adaptiveAvgPool2d(size: AdaptiveSize): Tensor {
     return this.adaptiveMean("adaptiveAvgPool2d", adaptiveSizes(this.self, 2, size));

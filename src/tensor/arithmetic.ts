@@ -53,7 +53,14 @@ export abstract class Arithmetic extends Elementwise {
     const [x, y] = this.pair(other, "rremainder");
     return y.mod(x);
   }
-  /** The floor of the quotient, and the remainder. */
+  /**
+   * The floor of the quotient, and the remainder.
+   *
+   * @example
+   * const [quotient, rest] = Tensor.from([7, -7]).divmod(3);
+   * quotient; // => [2, -3]
+   * rest; // => [1, 2]
+   */
   divmod(other: Operand): [Tensor, Tensor] {
     return [this.idiv(other), this.mod(other)];
   }
@@ -62,7 +69,12 @@ export abstract class Arithmetic extends Elementwise {
     const [x, y] = this.floats(base, "rpow");
     return y.pow(x);
   }
-  /** Powers in float64, of integers too; a device without float64 has none. */
+  /**
+   * Powers in float64, of integers too; a device without float64 has none.
+   *
+   * @example
+   * Tensor.from([2, 3]).floatPower(-1).dtype; // => "float64"
+   */
   floatPower(exponent: Operand): Tensor {
     const power = exponent instanceof TensorCore ? (exponent as Tensor).cast("float64") : exponent;
     return this.cast("float64").pow(power);
@@ -157,17 +169,34 @@ export abstract class Arithmetic extends Elementwise {
   sgn(): Tensor {
     return this.sign();
   }
-  /** The next float towards another number. */
+  /**
+   * The next float towards another number.
+   *
+   * @example
+   * Tensor.from([1]).nextafter(2).sub(1).mul(2 ** 23); // => [1]
+   */
   nextafter(other: Operand): Tensor {
     const [x, y] = this.floats(other, "nextafter");
     return neighbourTowards(x, y);
   }
-  /** fraction * 2^exponent with 1/2 <= |fraction| < 1; exponents are int32. */
+  /**
+   * fraction * 2^exponent with 1/2 <= |fraction| < 1; exponents are int32.
+   *
+   * @example
+   * const { mantissa, exponent } = Tensor.from([8, -0.75]).frexp();
+   * mantissa; // => [0.5, -0.75]
+   * exponent; // => [4, 0]
+   */
   frexp(): { readonly mantissa: Tensor; readonly exponent: Tensor } {
     const { fraction, exponent } = splitExponent(this.toFloats());
     return { mantissa: fraction, exponent };
   }
-  /** this * 2^exponent; rounded once if the exponents are integers. */
+  /**
+   * this * 2^exponent; rounded once if the exponents are integers.
+   *
+   * @example
+   * Tensor.from([1.5, 3]).ldexp(Tensor.from([2, -1])); // => [6, 1.5]
+   */
   ldexp(exponent: Operand): Tensor {
     const x = this.toFloats();
     if (exponent instanceof TensorCore) {
@@ -206,7 +235,13 @@ export abstract class Arithmetic extends Elementwise {
   isneginf(): Tensor {
     return this.isinf().logicalAnd(this.lt(0));
   }
-  /** The larger of two; of a number and NaN the number. */
+  /**
+   * The larger of two; of a number and NaN the number.
+   *
+   * @example
+   * Tensor.from([1, NaN]).fmax(Tensor.from([NaN, 2])); // => [1, 2]
+   * Tensor.from([1, NaN]).maximum(Tensor.from([NaN, 2])); // => [NaN, NaN]
+   */
   fmax(other: Operand): Tensor {
     const [x, y] = this.pair(other, "fmax");
     return x.ge(y).logicalOr(y.isnan()).where(x, y);
@@ -228,7 +263,12 @@ export abstract class Arithmetic extends Elementwise {
 
   // --- comparison of tensors -----------------------------------------------------------------------------------------
 
-  /** True where |this - other| <= atol + rtol |other|, or both are equal. */
+  /**
+   * True where |this - other| <= atol + rtol |other|, or both are equal.
+   *
+   * @example
+   * Tensor.from([1, 2]).isclose(Tensor.from([1.000001, 2.1])); // => [true, false]
+   */
   isclose(other: Operand, { rtol = 1e-5, atol = 1e-8, equalNan = false }: CloseOptions = {}): Tensor {
     const [x, y] = this.pair(other, "isclose");
     const apart = x.toFloats().sub(y.toFloats()).abs();
@@ -244,7 +284,12 @@ export abstract class Arithmetic extends Elementwise {
   allclose(other: Operand, options: CloseOptions = {}): Tensor {
     return this.isclose(other, options).all();
   }
-  /** Whether another tensor has the same shape and equal elements. */
+  /**
+   * Whether another tensor has the same shape and equal elements.
+   *
+   * @example
+   * Tensor.from([1, 2]).equal(Tensor.from([1, 2])); // => true
+   */
   async equal(other: Tensor): Promise<boolean> {
     const same = this.ndim === other.ndim && this.sizes.every((d, i) => d === other.sizes[i]);
     return same && (await this.eq(other).all().item()) === true;

@@ -127,7 +127,12 @@ export abstract class Arrangement extends Diagonals {
 
   // --- parts -------------------------------------------------------------------------------------------------------
 
-  /** Parts of `size` along an axis, the last maybe smaller; or parts of the given sizes. Views. */
+  /**
+   * Parts of `size` along an axis, the last maybe smaller; or parts of the given sizes. Views.
+   *
+   * @example
+   * Tensor.arange(5).split(2).map((part) => part.size); // => [2, 2, 1]
+   */
   split(size: number | readonly number[], axis = 0): Tensor[] {
     const at = axisOf(axis, this.ndim, "split");
     const length = this.sizeAt(at);
@@ -146,7 +151,12 @@ export abstract class Arrangement extends Diagonals {
       return this.narrow(at, start - n, n);
     });
   }
-  /** `count` parts along an axis, the last maybe smaller. Views. */
+  /**
+   * `count` parts along an axis, the last maybe smaller. Views.
+   *
+   * @example
+   * Tensor.arange(5).chunk(2).map((part) => part.size); // => [3, 2]
+   */
   chunk(count: number, axis = 0): Tensor[] {
     return this.split(Math.max(1, Math.ceil(this.sizeAt(axisOf(axis, this.ndim, "chunk")) / count)), axis);
   }
@@ -268,6 +278,9 @@ export abstract class Arrangement extends Diagonals {
   /**
    * The elements in row-major order, seen with other strides: place i of the result is element offset + sum(i * stride).
    * A copy: writing to it writes to nothing else.
+   *
+   * @example
+   * Tensor.arange(6).asStrided([2, 2], [1, 2], 1); // => [[1, 3], [2, 4]]
    */
   asStrided(shape: readonly number[], strides: readonly number[], offset = 0): Tensor {
     const furthest = shape.reduce((sum, d, i) => sum + Math.max(0, d - 1) * strides[i], offset);

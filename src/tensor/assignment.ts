@@ -74,6 +74,9 @@ export abstract class Assignment extends Indexing {
    * This with values at the elements that index tensors take, one for each of the first axes, null for all of an axis;
    * a bool tensor stands for as many axes as it has. Of several values for one place the last one stays, or with
    * `accumulate` all are added.
+   *
+   * @example
+   * Tensor.zeros([3]).indexPut([[0, 2, 2]], Tensor.from([1, 2, 3]), { accumulate: true }); // => [1, 0, 5]
    */
   indexPut(
     indices: readonly (Places | null)[],
@@ -100,7 +103,12 @@ export abstract class Assignment extends Indexing {
       : merged.scatteredRows("indexPut", at, places, given, "write");
     return restore(result);
   }
-  /** This with values (as many as places) at places of the flattened tensor; see indexPut. */
+  /**
+   * This with values (as many as places) at places of the flattened tensor; see indexPut.
+   *
+   * @example
+   * Tensor.zeros([2, 2]).put([3], Tensor.from([5])); // => [[0, 0], [0, 5]]
+   */
   put(index: Places, values: Tensor, { accumulate = false }: AccumulateOptions = {}): Tensor {
     const flat = this.ravel();
     const places = flat.placesAt("put", index, 0).ravel();
@@ -129,7 +137,12 @@ export abstract class Assignment extends Indexing {
     if (reduce === "multiply") return this.scatterReduce(axis, index, values, "prod");
     return this.scattered("scatter", axis, index, values, "write");
   }
-  /** This with values added where the index says, duplicates adding up; the adjoint of gather. See scatter. */
+  /**
+   * This with values added where the index says, duplicates adding up; the adjoint of gather. See scatter.
+   *
+   * @example
+   * Tensor.zeros([3]).scatterAdd(0, [0, 0, 2], Tensor.from([1, 2, 3])); // => [3, 0, 3]
+   */
   scatterAdd(axis: number, index: Places, values: Tensor | number): Tensor {
     return this.widely((x) => x.scattered("scatterAdd", axis, index, values, "add"));
   }
@@ -162,7 +175,12 @@ export abstract class Assignment extends Indexing {
       return isFloat(x.dtype) ? joined.div(count) : joined.idiv(count.cast(x.dtype));
     });
   }
-  /** scatter, with the index's other axes and the values broadcast to this tensor's; numpy's put_along_axis. */
+  /**
+   * scatter, with the index's other axes and the values broadcast to this tensor's; numpy's put_along_axis.
+   *
+   * @example
+   * Tensor.zeros([2, 2]).putAlongAxis([[1], [0]], 7, 1); // => [[0, 7], [7, 0]]
+   */
   putAlongAxis(index: Places, values: Operand, axis: number): Tensor {
     const at = axisOf(axis, this.ndim, "putAlongAxis");
     const places = this.placesAt("putAlongAxis", index, at);
@@ -188,7 +206,12 @@ export abstract class Assignment extends Indexing {
   indexCopy(axis: number, index: Places, values: Tensor): Tensor {
     return this.scatteredSlices("indexCopy", axis, index, values, "write");
   }
-  /** This with one value at the places of an axis that a list [n] names. */
+  /**
+   * This with one value at the places of an axis that a list [n] names.
+   *
+   * @example
+   * Tensor.zeros([3]).indexFill(0, [0, 2], 9); // => [9, 0, 9]
+   */
   indexFill(axis: number, index: Places, value: Operand): Tensor {
     const at = axisOf(axis, this.ndim, "indexFill");
     const places = this.alongAxis("indexFill", index, at);
@@ -210,14 +233,24 @@ export abstract class Assignment extends Indexing {
 
   // --- parts replaced ----------------------------------------------------------------------------------------------
 
-  /** This with `values` at one place of an axis; they have the shape of select's result. */
+  /**
+   * This with `values` at one place of an axis; they have the shape of select's result.
+   *
+   * @example
+   * Tensor.zeros([2, 2]).selectScatter(Tensor.ones([2]), 1, 0); // => [[1, 0], [1, 0]]
+   */
   selectScatter(values: Tensor, axis: number, place: number): Tensor {
     const at = axisOf(axis, this.ndim, "selectScatter");
     const from = this.select(at, place);
     const on = this.wrap(iota(this.shape, at)).eq(place < 0 ? place + this.sizeAt(at) : place);
     return on.where(from.sameAs(values, "selectScatter").unsqueeze(at), this.self);
   }
-  /** This with `values` at every `step`-th place of an axis from `start` to `end`; they have the slice's shape. */
+  /**
+   * This with `values` at every `step`-th place of an axis from `start` to `end`; they have the slice's shape.
+   *
+   * @example
+   * Tensor.zeros([4]).sliceScatter(Tensor.ones([2]), 0, 0, null, 2); // => [1, 0, 1, 0]
+   */
   sliceScatter(
     values: Tensor,
     axis = 0,
@@ -255,7 +288,13 @@ export abstract class Assignment extends Indexing {
     const laid = square.pad([...lead, [0, rows - square.sizeAt(-2)], [0, columns - square.sizeAt(-1)]]);
     return column.eq(row.add(offset)).where(laid, matrices).movedim([-2, -1], [axis1, axis2]);
   }
-  /** This with the elements of `values`, in row-major order, at the places at which the mask (bool) holds. */
+  /**
+   * This with the elements of `values`, in row-major order, at the places at which the mask (bool) holds.
+   *
+   * @example
+   * const x = Tensor.zeros([3]);
+   * x.maskedScatter(Tensor.from([true, false, true]), Tensor.from([7, 8])); // => [7, 0, 8]
+   */
   maskedScatter(mask: Tensor, values: Tensor): Tensor {
     if (mask.dtype !== "bool") throw new TensorError(`maskedScatter: the mask must be bool, got ${mask}`);
     const shape = broadcastShapes(this.shape, mask.shape);

@@ -68,7 +68,12 @@ export abstract class ClassLoss extends SequenceLoss {
     return labels.reduce(mixed, weight, reduction).cast(dtype);
   }
 
-  /** Negative log likelihood: this holds logarithms of probabilities, [batch, classes, ..]; labels as crossEntropy. */
+  /**
+   * Negative log likelihood: this holds logarithms of probabilities, [batch, classes, ..]; labels as crossEntropy.
+   *
+   * @example
+   * Tensor.from([[-1, -2], [-3, -4]]).nllLoss(Tensor.arange(2)); // => 2.5
+   */
   nllLoss(target: Tensor, { weight, ignoreIndex = -100, reduction = "mean" }: ClassLossOptions = {}): Tensor {
     const axis = this.classAxis("nllLoss");
     const labels = this.labels("nllLoss", target, axis, ignoreIndex);

@@ -41,7 +41,14 @@ export interface ConvolutionTransposeOptions extends WindowOptions {
 type Pair = readonly [number, number];
 
 export abstract class Convolution extends Activation {
-  /** this [b, c, l], weight [o, c / groups, k], bias [o]: [b, o, windows]. The batch axis may be missing. */
+  /**
+   * this [b, c, l], weight [o, c / groups, k], bias [o]: [b, o, windows]. The batch axis may be missing.
+   *
+   * @example
+   * const x = Tensor.from([[[1, 2, 3, 4]]]);
+   * x.conv1d(Tensor.from([[[1, 0, -1]]])); // => [[[-2, -2]]]
+   * x.conv1d(Tensor.from([[[1, 0, -1]]]), undefined, { padding: 1, stride: 2 }); // => [[[-2, -2]]]
+   */
   conv1d(weight: Tensor, bias?: Tensor, options?: ConvolutionOptions): Tensor {
     return this.convolve("conv1d", 1, weight, bias, options);
   }
@@ -98,6 +105,9 @@ export abstract class Convolution extends Activation {
   /**
    * The adjoint of conv1d: this [b, c, l], weight [c, o / groups, k], bias [o]: [b, o, length], of length
    * (l - 1) stride - padding + dilation (k - 1) + 1 + outputPadding. The batch axis may be missing.
+   *
+   * @example
+   * Tensor.from([[[1, 2]]]).convTranspose1d(Tensor.from([[[1, 1]]]), undefined, { stride: 2 }); // => [[[1, 1, 2, 2]]]
    */
   convTranspose1d(weight: Tensor, bias?: Tensor, options?: ConvolutionTransposeOptions): Tensor {
     return this.convolveTransposed("convTranspose1d", 1, weight, bias, options);
@@ -181,6 +191,9 @@ export abstract class Convolution extends Activation {
   /**
    * The windows of the last axes as columns (PyTorch's F.unfold): [b, c, h, w] gives [b, c kh kw, windows]. The batch
    * axis may be missing. There are as many spatial axes as `kernel` has sizes; one number means two.
+   *
+   * @example
+   * Tensor.arange(9).reshape([1, 1, 3, 3]).im2col([2, 2]).shape; // => [1, 4, 4]
    */
   im2col(kernel: PerAxis, options: WindowOptions = {}): Tensor {
     const rank = typeof kernel === "number" ? 2 : kernel.length;

@@ -136,6 +136,9 @@ export abstract class TensorCore {
   /**
    * The elements in row-major order. float16, bfloat16 and float8 come as Float32Array, bool as Uint8Array of 0 and 1,
    * 64-bit integers as BigInt64Array or BigUint64Array, all others as the typed array of their name.
+   *
+   * @example
+   * await Tensor.from([1, 2]).add(1).data(); // => Int32Array.of(2, 3)
    */
   async data(options?: RealizeOptions): Promise<TypedArray> {
     await this.realize(options);
@@ -143,7 +146,12 @@ export abstract class TensorCore {
     return typedArray(bytes, this.dtype);
   }
 
-  /** The one element of a tensor of one element. 64-bit integers come as bigint, bools as boolean. */
+  /**
+   * The one element of a tensor of one element. 64-bit integers come as bigint, bools as boolean.
+   *
+   * @example
+   * await Tensor.from([1, 2]).sum().item(); // => 3
+   */
   async item(options?: RealizeOptions): Promise<Scalar> {
     const data = await this.data(options);
     if (data.length !== 1) {
@@ -152,7 +160,12 @@ export abstract class TensorCore {
     return this.dtype === "bool" ? data[0] !== 0 : data[0];
   }
 
-  /** The elements as nested arrays of the tensor's shape. */
+  /**
+   * The elements as nested arrays of the tensor's shape.
+   *
+   * @example
+   * await Tensor.from([[1, 2], [3, 4]]).gt(2).tolist(); // => [[false, false], [true, true]]
+   */
   async tolist(options?: RealizeOptions): Promise<NestedArray> {
     const data = await this.data(options);
     const values = Array.from(data as ArrayLike<Scalar>, (x) => (this.dtype === "bool" ? x !== 0 : x));
@@ -169,6 +182,13 @@ export abstract class TensorCore {
   /**
    * Writes a value of this tensor's shape into it, through all views of the same elements. Values computed from it
    * before keep what they were computed from. No gradient flows through what was assigned.
+   *
+   * @example
+   * const x = Tensor.zeros([2, 2]);
+   * const before = x.add(1);
+   * x.select(0, 1).assign(5); // writes through the view
+   * x; // => [[0, 0], [5, 5]]
+   * before; // => [[1, 1], [1, 1]]
    */
   assign(value: Operand): Tensor {
     const given = this.operand(value, "assign");
@@ -222,7 +242,14 @@ export abstract class TensorCore {
     return this.gradientWanted;
   }
 
-  /** Asks `backward` for this tensor's gradient. Only floats have one. */
+  /**
+   * Asks `backward` for this tensor's gradient. Only floats have one.
+   *
+   * @example
+   * const weight = Tensor.ones([2]).requiresGrad_();
+   * weight.mul(3).sum().backward();
+   * weight.grad; // => [3, 3]
+   */
   requiresGrad_(wantedNow = true): Tensor {
     if (wantedNow && !isFloat(this.dtype))
       throw new TensorError(`requiresGrad_: ${this} is not of a float dtype`);

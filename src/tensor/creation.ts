@@ -80,7 +80,13 @@ export abstract class Creation extends Random {
     return requiresGrad ? tensor.requiresGrad_() : tensor;
   }
 
-  /** As `from`, of what an asynchronous iterable gives: numbers, rows, typed arrays or tensors. */
+  /**
+   * As `from`, of what an asynchronous iterable gives: numbers, rows, typed arrays or tensors.
+   *
+   * @example
+   * async function* rows() { for (let i = 0; i < 3; i++) yield [i, i * i]; }
+   * await Tensor.fromAsync(rows()); // => [[0, 0], [1, 1], [2, 4]]
+   */
   static async fromAsync(
     values: AsyncIterable<TensorLike> | Iterable<TensorLike | Promise<TensorLike>>,
     options: FromOptions = {},

@@ -30,6 +30,10 @@ export abstract class SequenceLoss extends Normalisation {
    * logarithms of probabilities [steps, batch, classes] (or [steps, classes]); targets are integers [batch, longest], or
    * [sum of the lengths] one after the other. Lengths, [batch], say how many steps and labels of an entry count. "mean"
    * divides by the target's length first. The gradient is the formula's; through logSoftmax it is PyTorch's.
+   *
+   * @example
+   * const steps = Tensor.zeros([4, 1, 3]).logSoftmax(-1); // [steps, batch, classes]
+   * steps.ctcLoss(Tensor.from([[1, 2]], { dtype: "int32" }), [4], [2], { reduction: "sum" }); // => 1.6864
    */
   ctcLoss(
     targets: Tensor,

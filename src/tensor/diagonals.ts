@@ -61,7 +61,12 @@ export abstract class Diagonals extends Movement {
     const matrices = on.where(laid, this.dtype === "bool" ? false : 0);
     return matrices.movedim([-2, -1], [axis1, axis2]);
   }
-  /** A matrix with this vector on its diagonal `offset`; or the diagonal of a matrix. */
+  /**
+   * A matrix with this vector on its diagonal `offset`; or the diagonal of a matrix.
+   *
+   * @example
+   * Tensor.from([1, 2]).diag(); // => [[1, 0], [0, 2]]
+   */
   diag(offset = 0): Tensor {
     if (this.ndim === 2) return this.diagonal(offset);
     if (this.ndim !== 1) throw new TensorError(`diag: needs a vector or a matrix, got ${this}`);
@@ -71,7 +76,12 @@ export abstract class Diagonals extends Movement {
   diagflat(offset = 0): Tensor {
     return this.ravel().diagEmbed(offset);
   }
-  /** Sum of the diagonal of a matrix. */
+  /**
+   * Sum of the diagonal of a matrix.
+   *
+   * @example
+   * Tensor.from([[1, 2], [3, 4]]).trace(); // => 5
+   */
   trace(): Tensor {
     if (this.ndim !== 2) throw new TensorError(`trace: needs a matrix, got ${this}`);
     return this.diagonal().sum(-1);

@@ -126,7 +126,13 @@ export abstract class Elementwise extends TensorCore {
 
   // --- arithmetic --------------------------------------------------------------------------------------------------
 
-  /** this + other. Shapes broadcast, dtypes promote. */
+  /**
+   * this + other. Shapes broadcast, dtypes promote.
+   *
+   * @example
+   * Tensor.from([[1, 2], [3, 4]]).add(Tensor.from([10, 20])); // => [[11, 22], [13, 24]]
+   * Tensor.arange(2).add(0.5).dtype; // => "float32"
+   */
   add(other: Operand): Tensor {
     return this.binary("add", other);
   }
@@ -145,6 +151,10 @@ export abstract class Elementwise extends TensorCore {
   /**
    * this / other, in floats; with a rounding mode the quotient rounded to an integer, in the dtype where the operands
    * meet: "floor" as idiv, "trunc" towards zero.
+   *
+   * @example
+   * Tensor.from([7, -7]).div(2); // => [3.5, -3.5]
+   * Tensor.from([7, -7]).div(2, { roundingMode: "trunc" }); // => [3, -3]
    */
   div(other: Operand, { roundingMode }: DivisionOptions = {}): Tensor {
     if (roundingMode === "floor") return this.idiv(other);
@@ -173,7 +183,13 @@ export abstract class Elementwise extends TensorCore {
   idiv(other: Operand): Tensor {
     return this.binary("idiv", other, notBool("idiv"));
   }
-  /** The remainder of idiv: it has the divisor's sign; x % 0 is 0 on integers. */
+  /**
+   * The remainder of idiv: it has the divisor's sign; x % 0 is 0 on integers.
+   *
+   * @example
+   * Tensor.from([7, -7]).mod(3); // => [1, 2]
+   * Tensor.from([7, -7]).fmod(3); // => [1, -1]
+   */
   mod(other: Operand): Tensor {
     return this.binary("mod", other, notBool("mod"));
   }
@@ -233,7 +249,12 @@ export abstract class Elementwise extends TensorCore {
     if (weight instanceof TensorCore) return (weight as Tensor).abs().lt(0.5).where(near(), far());
     return Math.abs(Number(weight)) < 0.5 ? near() : far();
   }
-  /** this + value * (x * y). */
+  /**
+   * this + value * (x * y).
+   *
+   * @example
+   * Tensor.from([1, 1]).addcmul(Tensor.from([2, 3]), Tensor.from([4, 5]), { value: 10 }); // => [81, 151]
+   */
   addcmul(x: Tensor, y: Operand, { value = 1 }: { value?: number } = {}): Tensor {
     const product = x.mul(y);
     return this.add(value === 1 ? product : product.mul(value));
@@ -256,7 +277,12 @@ export abstract class Elementwise extends TensorCore {
   abs(): Tensor {
     return isUnsigned(this.dtype) || kindOf(this.dtype) === "bool" ? this.self : this.unary("abs");
   }
-  /** -1, 0 or 1; NaN stays NaN. */
+  /**
+   * -1, 0 or 1; NaN stays NaN.
+   *
+   * @example
+   * Tensor.from([-2.5, 0, NaN]).sign(); // => [-1, 0, NaN]
+   */
   sign(): Tensor {
     const sign = this.gt(0).cast("int8").sub(this.lt(0).cast("int8")).cast(this.dtype);
     return isFloat(this.dtype) ? this.isnan().where(Number.NaN, sign) : sign;
@@ -284,7 +310,12 @@ export abstract class Elementwise extends TensorCore {
   exp2(): Tensor {
     return this.float("exp2");
   }
-  /** exp(this) - 1, exact near 0: tanh(x/2) * (exp(x) + 1). */
+  /**
+   * exp(this) - 1, exact near 0: tanh(x/2) * (exp(x) + 1).
+   *
+   * @example
+   * Tensor.from([1e-6]).expm1().mul(1e6); // => [1]
+   */
   expm1(): Tensor {
     const x = this.toFloats();
     const near = x.mul(0.5).tanh().mul(x.exp().add(1));
@@ -356,11 +387,21 @@ export abstract class Elementwise extends TensorCore {
   trunc(): Tensor {
     return isFloat(this.dtype) ? this.unary("trunc") : this.self;
   }
-  /** To the nearest integer, ties to even. */
+  /**
+   * To the nearest integer, ties to even.
+   *
+   * @example
+   * Tensor.from([0.5, 1.5, 2.5]).round(); // => [0, 2, 2]
+   */
   round(): Tensor {
     return isFloat(this.dtype) ? this.unary("round") : this.self;
   }
-  /** The part after the point, with the sign of the value. */
+  /**
+   * The part after the point, with the sign of the value.
+   *
+   * @example
+   * Tensor.from([1.25, -1.25]).frac(); // => [0.25, -0.25]
+   */
   frac(): Tensor {
     return this.sub(this.trunc());
   }
@@ -442,7 +483,12 @@ export abstract class Elementwise extends TensorCore {
   shl(amount: Operand): Tensor {
     return this.binary("shl", amount);
   }
-  /** Arithmetic on signed integers, logical on unsigned ones. */
+  /**
+   * Arithmetic on signed integers, logical on unsigned ones.
+   *
+   * @example
+   * Tensor.from([-16, 16], { dtype: "int32" }).shr(2); // => [-4, 4]
+   */
   shr(amount: Operand): Tensor {
     return this.binary("shr", amount);
   }
@@ -465,7 +511,13 @@ export abstract class Elementwise extends TensorCore {
     return this.wrap(where(broadcastNode(this.node, shape), operand(x), operand(y)));
   }
 
-  /** `value` where the mask (bool) holds, else this. */
+  /**
+   * `value` where the mask (bool) holds, else this.
+   *
+   * @example
+   * const x = Tensor.from([1, 2, 3]);
+   * x.maskedFill(x.ge(2), -1); // => [1, -1, -1]
+   */
   maskedFill(mask: Tensor, value: Operand): Tensor {
     if (mask.dtype !== "bool")
       throw new TensorError(`maskedFill: the mask must be bool, got ${describe(mask)}`);

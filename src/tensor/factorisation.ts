@@ -96,6 +96,9 @@ export abstract class Factorisation extends Products {
   /**
    * X of T X = b for triangles T = this [.., n, n] and b [.., n, m]; of X T = b, b [.., m, n], if not `left`. The other
    * triangle is not read. A zero on the diagonal gives infinities or NaN.
+   *
+   * @example
+   * Tensor.from([[2, 0], [1, 1]]).solveTriangular(Tensor.from([[2], [3]]), { upper: false }); // => [[1], [2]]
    */
   solveTriangular(b: Tensor, { upper, left = true, unitriangular: unit = false }: TriangleOptions): Tensor {
     return this.pairedWith("solveTriangular", b, left, (t, b) =>
@@ -107,7 +110,14 @@ export abstract class Factorisation extends Products {
 
   // --- elimination -------------------------------------------------------------------------------------------------
 
-  /** this [.., m, n] = P L U: a permutation, L with a diagonal of 1, and U. Pivots are the largest of their columns. */
+  /**
+   * this [.., m, n] = P L U: a permutation, L with a diagonal of 1, and U. Pivots are the largest of their columns.
+   *
+   * @example
+   * const { P, L, U } = Tensor.from([[1, 2], [4, 4]]).lu();
+   * U; // => [[4, 4], [0, 1]]
+   * P.matmul(L).matmul(U); // => [[1, 2], [4, 4]]
+   */
   lu(): { P: Tensor; L: Tensor; U: Tensor } {
     const { matrices, restore } = this.asMatrices("lu", false);
     const { order, lower, upper } = lowerUpper(matrices);
@@ -186,7 +196,14 @@ export abstract class Factorisation extends Products {
     const { matrices, restore } = this.asMatrices("det", true);
     return restore(determinant(matrices, factorise(matrices)));
   }
-  /** Sign (1, -1, or 0) and logarithm of the size of determinants, [..] each; 0 and -inf of singular matrices. */
+  /**
+   * Sign (1, -1, or 0) and logarithm of the size of determinants, [..] each; 0 and -inf of singular matrices.
+   *
+   * @example
+   * const { sign, logabsdet } = Tensor.from([[0, 1], [1, 0]]).slogdet();
+   * sign; // => -1
+   * logabsdet; // => 0
+   */
   slogdet(): { sign: Tensor; logabsdet: Tensor } {
     const { matrices, restore } = this.asMatrices("slogdet", true);
     const { sign, logabsdet } = logDeterminant(matrices, factorise(matrices));
@@ -232,6 +249,11 @@ export abstract class Factorisation extends Products {
    * first, by Jacobi rotations. U and Vh are square, or with `fullMatrices: false` [.., m, k] and [.., k, n],
    * k = min(m, n). Errors are some epsilons of the largest singular value; signs of the vectors are arbitrary.
    * Gradients of vectors need distinct singular values; vectors beyond the first k have none.
+   *
+   * @example
+   * const { U, S, Vh } = Tensor.from([[3, 0], [0, -2]]).svd();
+   * S; // => [3, 2]
+   * U.mul(S).matmul(Vh); // => [[3, 0], [0, -2]]
    */
   svd({ fullMatrices = true }: { fullMatrices?: boolean } = {}): { U: Tensor; S: Tensor; Vh: Tensor } {
     const { matrices, restore } = this.asMatrices("svd", false);
@@ -263,7 +285,12 @@ export abstract class Factorisation extends Products {
   eigvalsh(options: { uplo?: "L" | "U" } = {}): Tensor {
     return this.eigh(options).eigenvalues;
   }
-  /** The pseudoinverse [.., n, m] of matrices [.., m, n] (Moore and Penrose). */
+  /**
+   * The pseudoinverse [.., n, m] of matrices [.., m, n] (Moore and Penrose).
+   *
+   * @example
+   * Tensor.from([[1], [1]]).pinv(); // => [[0.5, 0.5]]
+   */
   pinv(options: RankOptions = {}): Tensor {
     const { matrices, restore } = this.asMatrices("pinv", false);
     const { atol, rtol } = this.tolerance(options);
@@ -273,6 +300,10 @@ export abstract class Factorisation extends Products {
    * X [.., n, k] that makes |this X - b| least, b [.., m, k] or a vector [.., m], and of those the smallest. `driver`
    * "qr" needs full rank, which is not checked; "svd" goes by the pseudoinverse with tolerance `rcond`. The residuals
    * [.., k] are the sums of squares that remain.
+   *
+   * @example
+   * const { solution } = Tensor.from([[1, 0], [1, 1], [1, 2]]).lstsq(Tensor.from([1, 3, 5]));
+   * solution; // => [1, 2]
    */
   lstsq(
     b: Tensor,
@@ -327,7 +358,13 @@ export abstract class Factorisation extends Products {
 
   // --- norms and functions -----------------------------------------------------------------------------------------
 
-  /** Norm of matrices over two axes, the last by default. */
+  /**
+   * Norm of matrices over two axes, the last by default.
+   *
+   * @example
+   * Tensor.from([[3, 0], [0, 4]]).matrixNorm(); // => 5
+   * Tensor.from([[3, 0], [0, 4]]).matrixNorm("nuc"); // => 7
+   */
   matrixNorm(
     order: MatrixNorm = "fro",
     { axes = [-2, -1], keepdim = false }: { axes?: readonly [number, number]; keepdim?: boolean } = {},
@@ -352,7 +389,12 @@ export abstract class Factorisation extends Products {
     const { matrices, restore } = this.asMatrices("matrixPower", true);
     return restore(power(matrices, exponent));
   }
-  /** e^A for matrices [.., n, n]; NaN for norms above 2e5 (float64: 3e9). */
+  /**
+   * e^A for matrices [.., n, n]; NaN for norms above 2e5 (float64: 3e9).
+   *
+   * @example
+   * Tensor.from([[0, 1], [0, 0]]).matrixExp(); // => [[1, 1], [0, 1]]
+   */
   matrixExp(): Tensor {
     const { matrices, restore } = this.asMatrices("matrixExp", true);
     return restore(exponential(matrices));

@@ -99,6 +99,11 @@ function scalarNodeOf(value: unknown): Node {
  * of places a list of gradients). `fn` must give a float tensor of one element; with `hasAux` also more, and the
  * function gives [[value, more], gradient]. Arguments may be containers; gradients are containers alike, in which
  * leaves that are no float tensors are undefined.
+ *
+ * @example
+ * const [value, gradient] = valueAndGrad((x: Tensor) => x.square().sum())(Tensor.from([1, 2]));
+ * value; // => 5
+ * gradient; // => [2, 4]
  */
 export function valueAndGrad<A extends readonly unknown[]>(
   fn: (...args: A) => Tensor,
@@ -139,7 +144,16 @@ function differentiated<A extends readonly unknown[]>(
   };
 }
 
-/** The function that gives the gradient of `fn`, with `hasAux` [gradient, more]; see valueAndGrad. */
+/**
+ * The function that gives the gradient of `fn`, with `hasAux` [gradient, more]; see valueAndGrad.
+ *
+ * @example
+ * const slope = grad((x: Tensor, y: Tensor) => x.mul(y).sum(), [0, 1]);
+ * const [dx, dy] = slope(Tensor.from([1.5, 2]), Tensor.from([3.5, 4]));
+ * dx; // => [3.5, 4]
+ * grad((w: { a: Tensor }) => w.a.square().sum())({ a: Tensor.from([1.5]) }).a; // => [3]
+ * grad(grad((x: Tensor) => x.pow(3).sum()) as (x: Tensor) => Tensor)(Tensor.from([2.0])); // => [12]
+ */
 export function grad<A extends readonly unknown[]>(fn: (...args: A) => Tensor): (...args: A) => A[0];
 export function grad<A extends readonly unknown[], const P extends Places>(
   fn: (...args: A) => Tensor,
@@ -188,6 +202,10 @@ export function gradientsFor<T>(output: Tensor, inputs: T, seed?: Tensor): T {
 /**
  * [fn(...primals), pullback]. The pullback takes gradients of the result (a container like it; what is undefined is
  * zero) to gradients of the primals, a list of containers like them.
+ *
+ * @example
+ * const [y, pullback] = vjp((x: Tensor) => x.square(), Tensor.from([1.5, 2]));
+ * pullback(Tensor.from([1, 10]))[0]; // => [3, 40]
  */
 export function vjp<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
@@ -205,7 +223,13 @@ export function vjp<A extends readonly unknown[], R>(
   return [result, pullback];
 }
 
-/** The result of `fn` and the linear map from tangents of its arguments to tangents of the result. */
+/**
+ * The result of `fn` and the linear map from tangents of its arguments to tangents of the result.
+ *
+ * @example
+ * const [y, derivative] = linearize((x: Tensor) => x.square(), [Tensor.from([1.5, 2])]);
+ * derivative([Tensor.from([0, 1])]); // => [0, 4]
+ */
 export function linearize<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
   primals: A,
@@ -239,6 +263,10 @@ export function linearize<A extends readonly unknown[], R>(
 /**
  * [fn(...primals), tangents of the result]: the derivative in the direction of the tangents, which are containers like
  * the primals; what is undefined is zero.
+ *
+ * @example
+ * const [y, tangent] = jvp((x: Tensor) => x.square(), [Tensor.from([1.5, 2])], [Tensor.from([1, 0])]);
+ * tangent; // => [3, 0]
  */
 export function jvp<A extends readonly unknown[], R>(
   fn: (...args: A) => R,
@@ -249,7 +277,13 @@ export function jvp<A extends readonly unknown[], R>(
   return [result, pushforward(tangents)];
 }
 
-/** The product of the Hessian of a scalar function with vectors like its arguments, without the Hessian. */
+/**
+ * The product of the Hessian of a scalar function with vectors like its arguments, without the Hessian.
+ *
+ * @example
+ * const x = Tensor.from([1.5, 2]);
+ * hvp((x: Tensor) => x.pow(3).sum(), [x], [Tensor.from([1, 0])])[0]; // => [9, 0]
+ */
 export function hvp<A extends readonly unknown[]>(fn: (...args: A) => Tensor, primals: A, vectors: A): A {
   const places = primals.flatMap((x, place) => (floatsOf(x).length > 0 ? [place] : []));
   const gradients = grad(fn, places) as unknown as (...args: A) => unknown[];

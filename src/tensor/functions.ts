@@ -106,7 +106,12 @@ export abstract class Functions extends Arithmetic {
     const share = (length: Tensor, x: Tensor): Tensor => length.eq(0).where(0, x.div(length));
     return smooth(this.floats(other, "hypot"), value, share, (length, _, y) => share(length, y));
   }
-  /** Cube root, of negative numbers too. */
+  /**
+   * Cube root, of negative numbers too.
+   *
+   * @example
+   * Tensor.from([27, -8]).cbrt(); // => [3, -2]
+   */
   cbrt(): Tensor {
     const value = (x: Tensor): Tensor => {
       const size = x.abs();
@@ -175,7 +180,12 @@ export abstract class Functions extends Arithmetic {
     };
     return smooth([this.toFloats()], value, (_, x) => x.log().add(1).neg());
   }
-  /** log(this / (1 - this)); with eps this is limited to [eps, 1 - eps] first. */
+  /**
+   * log(this / (1 - this)); with eps this is limited to [eps, 1 - eps] first.
+   *
+   * @example
+   * Tensor.from([0.25, 0.75]).logit(); // => [-1.0986, 1.0986]
+   */
   logit(eps?: number): Tensor {
     const x = eps === undefined ? this.toFloats() : this.toFloats().clamp(eps, 1 - eps);
     return smooth(
@@ -264,7 +274,12 @@ export abstract class Functions extends Arithmetic {
   digamma(): Tensor {
     return smooth([this.toFloats()], gamma.digamma, (_, x) => x.polygamma(1));
   }
-  /** The derivative of digamma of order n; infinite at 0 and negative integers. */
+  /**
+   * The derivative of digamma of order n; infinite at 0 and negative integers.
+   *
+   * @example
+   * Tensor.from([1]).polygamma(1); // => [1.6449]
+   */
   polygamma(n: number): Tensor {
     if (!Number.isInteger(n) || n < 0)
       throw new TensorError(`polygamma: the order must be a whole number from 0 on, got ${n}`);
@@ -293,7 +308,12 @@ export abstract class Functions extends Arithmetic {
       (_, x, y) => y.digamma().sub(x.add(y).digamma()),
     );
   }
-  /** Hurwitz's zeta function of this and q: the sum of (q + k)^-this over k >= 0. NaN below 1, and where q is below 0. */
+  /**
+   * Hurwitz's zeta function of this and q: the sum of (q + k)^-this over k >= 0. NaN below 1, and where q is below 0.
+   *
+   * @example
+   * Tensor.from([2]).zeta(1); // => [1.6449]
+   */
   zeta(q: Operand): Tensor {
     const [s, y] = this.floats(q, "zeta");
     return smooth(
@@ -303,7 +323,12 @@ export abstract class Functions extends Arithmetic {
       (_, x, z) => x.add(1).zeta(z).mul(x.neg()),
     );
   }
-  /** Modified Bessel function of the first kind, order 0. */
+  /**
+   * Modified Bessel function of the first kind, order 0.
+   *
+   * @example
+   * Tensor.from([0, 1]).i0(); // => [1, 1.2661]
+   */
   i0(): Tensor {
     return smooth([this.toFloats()], bessel.i0, (_, x) => x.i1());
   }

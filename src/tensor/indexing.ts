@@ -35,7 +35,15 @@ export abstract class Indexing extends Loss {
     return merged.indexSelect(at, places).reshape(shape);
   }
 
-  /** slice with its parts as arguments: x.at(0, [1, 3]). */
+  /**
+   * slice with its parts as arguments: x.at(0, [1, 3]).
+   *
+   * @example
+   * const x = Tensor.arange(6).reshape([2, 3]);
+   * x.at(0, [1, 3]); // => [1, 2]
+   * x.at("...", [null, null, -1]); // => [[2, 1, 0], [5, 4, 3]]
+   * x.at(null, Int32Array.of(2, 0)); // => [[2, 0], [5, 3]]
+   */
   at(...parts: readonly SlicePart[]): Tensor {
     return this.slice(parts);
   }
@@ -60,7 +68,13 @@ export abstract class Indexing extends Loss {
     return this.wrap(gather(data.node, places.node, at));
   }
 
-  /** gather, with the axes other than `axis` broadcast to each other; without `axis` along the flattened tensor. */
+  /**
+   * gather, with the axes other than `axis` broadcast to each other; without `axis` along the flattened tensor.
+   *
+   * @example
+   * const x = Tensor.from([[3, 1, 2]]);
+   * x.takeAlongAxis(x.argsort(), 1); // => [[1, 2, 3]]
+   */
   takeAlongAxis(index: Places, axis?: number): Tensor {
     if (axis === undefined) {
       const flat = this.ravel();
@@ -88,7 +102,12 @@ export abstract class Indexing extends Loss {
     return this.gather(at, this.alongAxis("indexSelect", index, at));
   }
 
-  /** Elements of the flattened tensor, in the index's shape. */
+  /**
+   * Elements of the flattened tensor, in the index's shape.
+   *
+   * @example
+   * Tensor.from([[1, 2], [3, 4]]).take([3, 0]); // => [4, 1]
+   */
   take(index: Places): Tensor {
     const flat = this.ravel();
     const places = flat.placesAt("take", index, 0);
@@ -97,6 +116,9 @@ export abstract class Indexing extends Loss {
 
   /**
    * Rows of a table [rows, width] at these (integer) places: [.., width]. The row `paddingIdx` gets no gradient.
+   *
+   * @example
+   * Tensor.arange(2).flip(0).embedding(Tensor.from([[1, 2], [3, 4]])); // => [[3, 4], [1, 2]]
    */
   embedding(table: Tensor, { paddingIdx }: { paddingIdx?: number } = {}): Tensor {
     if (table.ndim !== 2 || !isInteger(this.dtype)) {
@@ -112,7 +134,12 @@ export abstract class Indexing extends Loss {
     return rows.indexSelect(0, this.ravel()).reshape([...this.shape, table.shape[1]]);
   }
 
-  /** Along a new last axis: 1 (int32) at the place this (integer) names, 0 elsewhere. */
+  /**
+   * Along a new last axis: 1 (int32) at the place this (integer) names, 0 elsewhere.
+   *
+   * @example
+   * Tensor.from([2, 0], { dtype: "int32" }).oneHot(3); // => [[0, 0, 1], [1, 0, 0]]
+   */
   oneHot(classes: number): Tensor {
     if (!isInteger(this.dtype)) throw new TensorError(`oneHot: needs integers, got ${this}`);
     const places = this.wrap(iota([...this.shape, classes], this.ndim));

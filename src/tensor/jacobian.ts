@@ -21,6 +21,9 @@ const ofArgument =
  * The function that gives the derivative of each element of `fn`'s result, of shape R, with respect to each element of
  * argument `place`, of shape X: of shape [..R, ..X]; for a container of tensors a container of these. In reverse mode,
  * at the cost of one gradient for each element of the result.
+ *
+ * @example
+ * jacrev((x: Tensor) => x.square())(Tensor.from([1.5, 2])); // => [[3, 0], [0, 4]]
  */
 export function jacrev<A extends readonly unknown[], const P extends number = 0>(
   fn: (...args: A) => Tensor,
@@ -71,6 +74,9 @@ export const jacobian = jacrev;
 /**
  * The function that gives the second derivatives of a scalar function with respect to argument `place`, a tensor of
  * shape X: of shape [..X, ..X]. Forward over reverse mode.
+ *
+ * @example
+ * hessian((x: Tensor) => x.prod())(Tensor.from([2.5, 3])); // => [[0, 1], [1, 0]]
  */
 export function hessian<A extends readonly unknown[]>(
   fn: (...args: A) => Tensor,

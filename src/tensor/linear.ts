@@ -75,7 +75,12 @@ export abstract class Linear extends Statistics {
     return this.matmul(other);
   }
 
-  /** this [.., in] x weight [out, in] transposed, + bias [out]: [.., out]. */
+  /**
+   * this [.., in] x weight [out, in] transposed, + bias [out]: [.., out].
+   *
+   * @example
+   * Tensor.from([1, 2]).linear(Tensor.from([[1, 0], [0, 1], [1, 1]]), Tensor.from([0, 0, 10])); // => [1, 2, 13]
+   */
   linear(weight: Tensor, bias?: Tensor): Tensor {
     if (
       weight.ndim !== 2 ||

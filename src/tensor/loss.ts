@@ -119,7 +119,12 @@ export abstract class Loss extends ClassLoss {
     const atEdge = value.add(parabola.sub(parabola.detach()));
     return reduceScaled(edge.where(atEdge, crossEntropy(inner.log(), inner.rsub(1).log())), options);
   }
-  /** binaryCrossEntropy of sigmoid(this), safe for large scores; `posWeight` scales the positive targets. */
+  /**
+   * binaryCrossEntropy of sigmoid(this), safe for large scores; `posWeight` scales the positive targets.
+   *
+   * @example
+   * Tensor.from([0, 100]).binaryCrossEntropyWithLogits(Tensor.from([1, 1])); // => 0.3466
+   */
   binaryCrossEntropyWithLogits(target: Tensor, { posWeight, ...options }: LogitsLossOptions = {}): Tensor {
     checkTarget("binaryCrossEntropyWithLogits", this.self, target);
     const x = this.toFloats();
@@ -130,6 +135,10 @@ export abstract class Loss extends ClassLoss {
   /**
    * Kullback and Leibler's divergence, target * (log(target) - this), of log probabilities; with `logTarget` the target
    * holds logarithms too.
+   *
+   * @example
+   * const [p, q] = [Tensor.from([0.5, 0.5]), Tensor.from([0.25, 0.75])];
+   * p.log().klDivLoss(q, { reduction: "sum" }); // => 0.1308
    */
   klDivLoss(target: Tensor, { reduction = "mean", logTarget = false }: KlDivLossOptions = {}): Tensor {
     let loss: Tensor;
@@ -185,7 +194,12 @@ export abstract class Loss extends ClassLoss {
     const far = target.ne(1).where(this.rsub(margin).clamp(0), 0);
     return reduceLoss(near.add(far), reduction);
   }
-  /** max(0, margin - target * (this - other)): a target of 1 wants this to be the larger, -1 the smaller. */
+  /**
+   * max(0, margin - target * (this - other)): a target of 1 wants this to be the larger, -1 the smaller.
+   *
+   * @example
+   * Tensor.from([2, 1]).marginRankingLoss(Tensor.from([1, 2]), Tensor.from([1, 1])); // => 0.5
+   */
   marginRankingLoss(
     other: Tensor,
     target: Tensor,
@@ -217,7 +231,12 @@ export abstract class Loss extends ClassLoss {
     const far = target.eq(-1).where(cosine.sub(margin).clamp(0), 0);
     return reduceLoss(near.add(far), reduction);
   }
-  /** max(0, margin + distance to the positive - distance to the negative), of this as anchor; all are [.., width]. */
+  /**
+   * max(0, margin + distance to the positive - distance to the negative), of this as anchor; all are [.., width].
+   *
+   * @example
+   * Tensor.zeros([1, 2]).tripletMarginLoss(Tensor.zeros([1, 2]), Tensor.from([[3, 4]])); // => 0
+   */
   tripletMarginLoss(
     positive: Tensor,
     negative: Tensor,

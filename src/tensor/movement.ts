@@ -59,7 +59,12 @@ export abstract class Movement extends Functions {
   ravel(): Tensor {
     return this.reshape([sizeOf(this.shape)]);
   }
-  /** Axes `start` to `end` (inclusive) as one. */
+  /**
+   * Axes `start` to `end` (inclusive) as one.
+   *
+   * @example
+   * Tensor.zeros([2, 3, 4]).flatten(1).shape; // => [2, 12]
+   */
   flatten(start = 0, end = -1): Tensor {
     if (this.ndim === 0) return this.reshape([1]);
     const first = axisOf(start, this.ndim, "flatten");
@@ -81,12 +86,23 @@ export abstract class Movement extends Functions {
     const { shape } = this;
     return this.reshape([...shape.slice(0, at), ...inferSize(sizes, [shape[at]]), ...shape.slice(at + 1)]);
   }
-  /** Without axes of size 1: all of them, or of those given, of which larger ones stay. A view. */
+  /**
+   * Without axes of size 1: all of them, or of those given, of which larger ones stay. A view.
+   *
+   * @example
+   * Tensor.zeros([1, 3, 1]).squeeze().shape; // => [3]
+   * Tensor.zeros([1, 3, 1]).squeeze(0).shape; // => [3, 1]
+   */
   squeeze(axes?: number | readonly number[]): Tensor {
     const list = axes === undefined ? this.shape.map((_, i) => i) : this.axesIn(axes, "squeeze");
     return this.reshape(this.shape.filter((d, i) => d !== 1 || !list.includes(i)));
   }
-  /** With an axis of size 1 inserted before `axis`. */
+  /**
+   * With an axis of size 1 inserted before `axis`.
+   *
+   * @example
+   * Tensor.zeros([2, 3]).unsqueeze(-1).shape; // => [2, 3, 1]
+   */
   unsqueeze(axis: number): Tensor {
     const at = axisOf(axis, this.ndim + 1, "unsqueeze");
     return this.reshape([...this.shape.slice(0, at), 1, ...this.shape.slice(at)]);
@@ -106,7 +122,12 @@ export abstract class Movement extends Functions {
     }
     return this.alias({ op: "permute", order: axes });
   }
-  /** With two axes exchanged. */
+  /**
+   * With two axes exchanged.
+   *
+   * @example
+   * Tensor.from([[1, 2, 3], [4, 5, 6]]).transpose(); // => [[1, 4], [2, 5], [3, 6]]
+   */
   transpose(a = -2, b = -1): Tensor {
     const order = this.shape.map((_, i) => i);
     const [x, y] = [axisOf(a, this.ndim, "transpose"), axisOf(b, this.ndim, "transpose")];
@@ -173,7 +194,12 @@ export abstract class Movement extends Functions {
 
   // --- parts -------------------------------------------------------------------------------------------------------
 
-  /** The half-open range [start, end) of each axis; undefined takes all of an axis. A view. */
+  /**
+   * The half-open range [start, end) of each axis; undefined takes all of an axis. A view.
+   *
+   * @example
+   * Tensor.arange(9).reshape([3, 3]).shrink([[1, 3], undefined]); // => [[3, 4, 5], [6, 7, 8]]
+   */
   shrink(ranges: readonly (readonly [Dim, Dim] | undefined)[]): Tensor {
     const full = this.shape.map((d, i): readonly [Dim, Dim] => ranges[i] ?? [0, d]);
     full.forEach(([start, end], axis) => {
@@ -195,13 +221,24 @@ export abstract class Movement extends Functions {
     const from = typeof start === "number" && start < 0 ? subDim(this.shape[at], -start) : start;
     return this.shrink(this.shape.map((_, i) => (i === at ? [from, addDim(from, length)] : undefined)));
   }
-  /** The elements at one place of an axis, without that axis. A view. */
+  /**
+   * The elements at one place of an axis, without that axis. A view.
+   *
+   * @example
+   * Tensor.from([[1, 2], [3, 4]]).select(1, -1); // => [2, 4]
+   */
   select(axis: number, place: number): Tensor {
     const at = axisOf(axis, this.ndim, "select");
     const from = place < 0 ? subDim(this.shape[at], -place) : place;
     return this.narrow(at, from, 1).squeeze(at);
   }
-  /** The tensors along an axis, one for each place, without that axis. */
+  /**
+   * The tensors along an axis, one for each place, without that axis.
+   *
+   * @example
+   * const [first, second] = Tensor.from([[1, 2], [3, 4]]).unbind();
+   * second; // => [3, 4]
+   */
   unbind(axis = 0): Tensor[] {
     const at = axisOf(axis, this.ndim, "unbind");
     return Array.from({ length: this.sizeAt(at) }, (_, i) => this.select(at, i));
@@ -278,6 +315,9 @@ export abstract class Movement extends Functions {
   /**
    * This and others one after the other along an axis. Dtypes promote. Tensors of shape [0] fit all others and add
    * nothing.
+   *
+   * @example
+   * Tensor.from([1, 2]).cat(0, Tensor.from([3]), Tensor.from([4, 5])); // => [1, 2, 3, 4, 5]
    */
   cat(axis: number, ...others: readonly Tensor[]): Tensor {
     const given = [this.self, ...others];
@@ -304,12 +344,27 @@ export abstract class Movement extends Functions {
   contiguous(): Tensor {
     return this.wrap(contiguous(this.node));
   }
-  /** A tensor of its own with this value; writing to one does not change the other. */
+  /**
+   * A tensor of its own with this value; writing to one does not change the other.
+   *
+   * @example
+   * const x = Tensor.from([1, 2]);
+   * const y = x.clone();
+   * y.assign(0);
+   * x; // => [1, 2]
+   */
   clone(): Tensor {
     // A node of its own, so that gradients of the one are not those of the other.
     return this.wrap(identity(this.node));
   }
-  /** The same value, through which no gradient flows. */
+  /**
+   * The same value, through which no gradient flows.
+   *
+   * @example
+   * const x = Tensor.from([2], { requiresGrad: true });
+   * x.mul(x.detach()).sum().backward();
+   * x.grad; // => [2]
+   */
   detach(): Tensor {
     return this.wrap(detach(this.node));
   }

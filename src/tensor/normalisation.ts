@@ -41,7 +41,12 @@ export abstract class Normalisation extends Resampling {
     return scaleAndShift(normalised(this.wide(), axes, eps), weight, bias).cast(this.toFloats().dtype);
   }
 
-  /** Divides by the root of the mean square over the last axes, of sizes `shape`; weight has that shape. */
+  /**
+   * Divides by the root of the mean square over the last axes, of sizes `shape`; weight has that shape.
+   *
+   * @example
+   * Tensor.from([3, 3]).rmsNorm([2]); // => [1, 1]
+   */
   rmsNorm(shape: Shape, { weight, eps = stepAboveOne(this.toFloats().dtype) }: RmsNormOptions = {}): Tensor {
     const axes = this.lastAxes("rmsNorm", shape, [weight]);
     const x = this.wide();
@@ -52,6 +57,9 @@ export abstract class Normalisation extends Resampling {
   /**
    * (this - mean) / sqrt(variance + eps) * weight + bias with given statistics; all are [channels], the channels being
    * axis 1 of this.
+   *
+   * @example
+   * Tensor.from([[1, 10]]).batchNorm(Tensor.from([0, 10]), Tensor.from([1, 4]), { eps: 0 }); // => [[1, 0]]
    */
   batchNorm(mean: Tensor, variance: Tensor, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
     const channels = this.shape[1];
@@ -70,7 +78,12 @@ export abstract class Normalisation extends Resampling {
     return (bias === undefined ? result : result.add(place(bias))).cast(this.toFloats().dtype);
   }
 
-  /** Normalises each of `groups` parts of the channels (axis 1) of each batch entry; weight and bias are [channels]. */
+  /**
+   * Normalises each of `groups` parts of the channels (axis 1) of each batch entry; weight and bias are [channels].
+   *
+   * @example
+   * Tensor.from([[[1, 3], [0, 0], [5, 5], [5, 7]]]).groupNorm(2).shape; // => [1, 4, 2]
+   */
   groupNorm(groups: number, { weight, bias, eps = 1e-5 }: NormOptions = {}): Tensor {
     const channels = this.ndim < 2 ? 0 : this.sizeAt(1);
     if (channels === 0 || channels % groups !== 0)

@@ -99,7 +99,13 @@ export abstract class Pooling extends Convolution {
   maxPool1dWithIndices(size: PerAxis, options?: MaxPoolOptions): ValuesAndIndices {
     return this.maxPoolPlaces("maxPool1dWithIndices", 1, size, options);
   }
-  /** maxPool2d and the place (row * w + column, int32) of each largest, the first of equals. */
+  /**
+   * maxPool2d and the place (row * w + column, int32) of each largest, the first of equals.
+   *
+   * @example
+   * const { values, indices } = Tensor.from([[[[1, 9], [3, 4]]]]).maxPool2dWithIndices(2);
+   * indices; // => [[[[1]]]]
+   */
   maxPool2dWithIndices(size: PerAxis, options?: MaxPoolOptions): ValuesAndIndices {
     return this.maxPoolPlaces("maxPool2dWithIndices", 2, size, options);
   }
@@ -146,7 +152,12 @@ export abstract class Pooling extends Convolution {
     return { values, indices: hit.where(flat, none).min(axes) };
   }
 
-  /** The inverse of maxPool1dWithIndices; see maxUnpool2d. */
+  /**
+   * The inverse of maxPool1dWithIndices; see maxUnpool2d.
+   *
+   * @example
+   * Tensor.from([[5, 7]]).maxUnpool1d(Tensor.from([[1, 3]], { dtype: "int32" }), 2); // => [[0, 5, 0, 7]]
+   */
   maxUnpool1d(indices: Tensor, size: PerAxis, options?: UnpoolOptions): Tensor {
     return this.maxUnpool("maxUnpool1d", 1, indices, size, options);
   }
@@ -242,7 +253,12 @@ export abstract class Pooling extends Convolution {
     return total.div(counts.reduce((product, count) => product.mul(count)).cast(total.dtype));
   }
 
-  /** (sum x^p)^(1/p) of each window of the last axis; see lpPool2d. */
+  /**
+   * (sum x^p)^(1/p) of each window of the last axis; see lpPool2d.
+   *
+   * @example
+   * Tensor.from([[3, 4]]).lpPool1d(2, 2); // => [[5]]
+   */
   lpPool1d(p: number, size: PerAxis, options?: NormPoolOptions): Tensor {
     return this.normPool("lpPool1d", 1, p, size, options);
   }

@@ -44,7 +44,12 @@ export abstract class Products extends Linear {
     return join({ x: this.self, names: left }, { x: other, names: right }, kept).x;
   }
 
-  /** Of vectors [m] and [n] all products, [m, n]. */
+  /**
+   * Of vectors [m] and [n] all products, [m, n].
+   *
+   * @example
+   * Tensor.from([1, 2]).outer(Tensor.from([3, 4, 5])); // => [[3, 4, 5], [6, 8, 10]]
+   */
   outer(other: Tensor): Tensor {
     if (this.ndim !== 1 || other.ndim !== 1)
       throw new TensorError(`outer: ${this} and ${other} must both be vectors`);
@@ -117,7 +122,12 @@ export abstract class Products extends Linear {
     return this.self;
   }
 
-  /** beta * this + alpha * (a x b), of matrices [n, k] and [k, m]; this broadcasts. */
+  /**
+   * beta * this + alpha * (a x b), of matrices [n, k] and [k, m]; this broadcasts.
+   *
+   * @example
+   * Tensor.ones([2]).addmm(Tensor.eye(2), Tensor.from([[1, 2], [3, 4]]), { alpha: 2 }); // => [[3, 5], [7, 9]]
+   */
   addmm(a: Tensor, b: Tensor, options?: ScaledSumOptions): Tensor {
     return this.plus(a.mm(b), options);
   }
@@ -174,7 +184,12 @@ export abstract class Products extends Linear {
   ): Tensor {
     return this.sub(other).add(eps).norm(p, -1, { keepdim });
   }
-  /** Cosine of the angle between this and other along an axis, whose lengths count as at least eps (but to gradients). */
+  /**
+   * Cosine of the angle between this and other along an axis, whose lengths count as at least eps (but to gradients).
+   *
+   * @example
+   * Tensor.from([[1, 0]]).cosineSimilarity(Tensor.from([[1, 1]])); // => [0.7071]
+   */
   cosineSimilarity(
     other: Tensor,
     { axis = 1, eps = 1e-8 }: { readonly axis?: number; readonly eps?: number } = {},

@@ -26,7 +26,15 @@ const word = (value: number): Node => constNode(value >>> 0, "uint32");
 const seed = new TensorStorage(word(0));
 const draws = new TensorStorage(word(0));
 
-/** Starts the random numbers anew: the same seed is followed by the same draws. An integer below 2^32. */
+/**
+ * Starts the random numbers anew: the same seed is followed by the same draws. An integer below 2^32.
+ *
+ * @example
+ * manualSeed(7);
+ * const x = Tensor.rand([3]);
+ * manualSeed(7);
+ * await x.equal(Tensor.rand([3])); // => true
+ */
 export function manualSeed(value: number): void {
   seed.replace(seedWord(value, "manualSeed"));
   draws.replace(word(0));

@@ -31,7 +31,12 @@ function checkProbability(operation: string, p: number): void {
 }
 
 export abstract class Random extends Assignment {
-  /** True with the probability this holds, for each element. */
+  /**
+   * True with the probability this holds, for each element.
+   *
+   * @example
+   * Tensor.from([0, 1]).bernoulli(); // => [false, true]
+   */
   bernoulli({ seed }: DrawOptions = {}): Tensor {
     const x = this.toFloats();
     return this.wrap(uniformNode(x.shape, drawType(x.dtype), 0, bitsOfSeed(seed))).lt(x);
@@ -39,6 +44,9 @@ export abstract class Random extends Assignment {
   /**
    * Places (int32) drawn with probabilities in proportion to these weights, of each row of [places] or [rows, places].
    * Without replacement no place comes twice; a row must then have as many weights above 0 as are drawn.
+   *
+   * @example
+   * Tensor.from([0, 0, 3]).multinomial(2, { replacement: true }); // => [2, 2]
    */
   multinomial(count: number, { replacement = false, seed }: MultinomialOptions = {}): Tensor {
     const places = this.ndim === 0 ? 0 : this.sizeAt(-1);
@@ -68,7 +76,13 @@ export abstract class Random extends Assignment {
     return found;
   }
 
-  /** Zero with probability p, else this / (1 - p); unchanged if not `training`. */
+  /**
+   * Zero with probability p, else this / (1 - p); unchanged if not `training`.
+   *
+   * @example
+   * const dropped = Tensor.ones([100]).dropout(0.5);
+   * dropped.isin(Tensor.from([0, 2])).all(); // => true
+   */
   dropout(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
     checkProbability("dropout", p);
     return training ? this.dropped(p, this.shape) : this.self;
@@ -81,7 +95,12 @@ export abstract class Random extends Assignment {
   dropout1d(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
     return this.channelDropout("dropout1d", p, training, 1);
   }
-  /** Whole channels of [channels, height, width] or [batch, channels, height, width] are dropped. */
+  /**
+   * Whole channels of [channels, height, width] or [batch, channels, height, width] are dropped.
+   *
+   * @example
+   * Tensor.ones([4, 8, 2, 2]).dropout2d(0.5).var([2, 3]).sum(); // => 0
+   */
   dropout2d(p = 0.5, { training = true }: DropoutOptions = {}): Tensor {
     return this.channelDropout("dropout2d", p, training, 2);
   }

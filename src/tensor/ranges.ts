@@ -52,7 +52,12 @@ export abstract class Ranges extends Creation {
         progression(places.rsub(count - 1), count, stop, -step, dtype),
       );
   }
-  /** Ones on the diagonal. */
+  /**
+   * Ones on the diagonal.
+   *
+   * @example
+   * Tensor.eye(2, 3); // => [[1, 0, 0], [0, 1, 0]]
+   */
   static eye(rows: number, columns = rows, { dtype = DEFAULT_FLOAT }: TensorOptions = {}): Tensor {
     const shape = [rows, columns];
     return Ranges.ofNode(iota(shape, 0))
@@ -78,7 +83,12 @@ export abstract class Ranges extends Creation {
       .cast(options.dtype ?? DEFAULT_FLOAT)
       .div(n * d);
   }
-  /** `count` powers of the base, whose exponents go from start to stop. */
+  /**
+   * `count` powers of the base, whose exponents go from start to stop.
+   *
+   * @example
+   * Tensor.logspace(0, 2, 3); // => [1, 10, 100]
+   */
   static logspace(
     start: number,
     stop: number,
@@ -88,7 +98,12 @@ export abstract class Ranges extends Creation {
     const exponents = Ranges.linspace(start, stop, count, { dtype: wideOf(dtype) });
     return exponents.rpow(base).cast(dtype);
   }
-  /** `count` values from start to stop, each the same multiple of the one before; both of one sign, not 0. */
+  /**
+   * `count` values from start to stop, each the same multiple of the one before; both of one sign, not 0.
+   *
+   * @example
+   * Tensor.geomspace(1, 8, 4); // => [1, 2, 4, 8]
+   */
   static geomspace(
     start: number,
     stop: number,
@@ -105,7 +120,12 @@ export abstract class Ranges extends Creation {
       .where(stop, share.exp2().mul(start))
       .cast(dtype);
   }
-  /** Ones on and below the diagonal `offset` above the main one. */
+  /**
+   * Ones on and below the diagonal `offset` above the main one.
+   *
+   * @example
+   * Tensor.tri(2, 3, { offset: 1 }); // => [[1, 1, 0], [1, 1, 1]]
+   */
   static tri(
     rows: number,
     columns = rows,
@@ -116,7 +136,12 @@ export abstract class Ranges extends Creation {
       .le(Ranges.ofNode(iota(shape, 0)).add(offset))
       .cast(dtype);
   }
-  /** [2, n]: rows and columns of the places on and below a diagonal, row by row; int32. */
+  /**
+   * [2, n]: rows and columns of the places on and below a diagonal, row by row; int32.
+   *
+   * @example
+   * Tensor.trilIndices(2); // => [[0, 1, 1], [0, 0, 1]]
+   */
   static trilIndices(
     rows: number,
     columns = rows,
@@ -132,7 +157,12 @@ export abstract class Ranges extends Creation {
   ): Tensor {
     return triangle(rows, (row) => [Math.max(0, row + offset), columns]);
   }
-  /** [n, columns]: powers of the elements of x [n], the highest first unless `increasing`. */
+  /**
+   * [n, columns]: powers of the elements of x [n], the highest first unless `increasing`.
+   *
+   * @example
+   * Tensor.vander(Tensor.from([2, 3]), 3); // => [[4, 2, 1], [9, 3, 1]]
+   */
   static vander(
     x: Tensor,
     columns = x.sizeAt(0),
@@ -169,7 +199,12 @@ export abstract class Ranges extends Creation {
     });
   }
 
-  /** Hann's window: sin^2 over one period. */
+  /**
+   * Hann's window: sin^2 over one period.
+   *
+   * @example
+   * Tensor.hannWindow(4); // => [0, 0.5, 1, 0.5]
+   */
   static hannWindow(length: number, options: WindowOptions = {}): Tensor {
     return cosineWindow("hannWindow", length, [0.5, 0.5], options);
   }

@@ -77,7 +77,12 @@ export abstract class Reduction extends Arrangement {
     const reduced = this.reduce(op, castNode(this.node, wide), list, keepdim);
     return this.wrap(isFloat(this.dtype) ? castNode(reduced, this.dtype) : reduced);
   }
-  /** Largest along axes; NaN if any is. Of nothing: -inf, or the smallest integer. */
+  /**
+   * Largest along axes; NaN if any is. Of nothing: -inf, or the smallest integer.
+   *
+   * @example
+   * Tensor.from([[1, 9], [8, 2]]).max(1); // => [9, 8]
+   */
   max(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
     return this.wrap(this.reduce("max", this.node, this.axesOf(axes, "max"), keepdim));
   }
@@ -119,7 +124,12 @@ export abstract class Reduction extends Arrangement {
   aminmax(axes?: Axes, options: ReduceOptions = {}): { readonly min: Tensor; readonly max: Tensor } {
     return { min: this.min(axes, options), max: this.max(axes, options) };
   }
-  /** How many elements (int32) are not zero, along axes. */
+  /**
+   * How many elements (int32) are not zero, along axes.
+   *
+   * @example
+   * Tensor.from([[1, 0], [2, 3]]).countNonzero(1); // => [1, 2]
+   */
   countNonzero(axes?: Axes, options: ReduceOptions = {}): Tensor {
     return this.bool().sum(axes, options);
   }
@@ -173,7 +183,13 @@ export abstract class Reduction extends Arrangement {
     // The variance of halves may be more than halves hold.
     return this.wideVariance(axes, options).sqrt().cast(this.toFloats().dtype);
   }
-  /** Variance and mean along axes; see var. */
+  /**
+   * Variance and mean along axes; see var.
+   *
+   * @example
+   * const [variance, mean] = Tensor.from([1, 2, 3, 4]).varMean();
+   * mean; // => 2.5
+   */
   varMean(axes?: Axes, options: ReduceOptions & { correction?: number } = {}): [Tensor, Tensor] {
     return [this.var(axes, options), this.mean(axes, options)];
   }
@@ -185,7 +201,12 @@ export abstract class Reduction extends Arrangement {
   any(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
     return this.wrap(this.reduce("max", this.bool().node, this.axesOf(axes, "any"), keepdim));
   }
-  /** True where no element is zero. */
+  /**
+   * True where no element is zero.
+   *
+   * @example
+   * Tensor.from([[1, 0], [2, 3]]).all(1); // => [false, true]
+   */
   all(axes?: Axes, { keepdim }: ReduceOptions = {}): Tensor {
     return this.wrap(this.reduce("min", this.bool().node, this.axesOf(axes, "all"), keepdim));
   }
@@ -222,7 +243,12 @@ export abstract class Reduction extends Arrangement {
     const nothing = p > 0 ? 0 : Number.POSITIVE_INFINITY;
     return none.where(nothing, p === 2 ? some.sqrt() : some.pow(1 / p)).cast(dtype);
   }
-  /** This with each part along an axis scaled down to a norm of at most `largest`. */
+  /**
+   * This with each part along an axis scaled down to a norm of at most `largest`.
+   *
+   * @example
+   * Tensor.from([[3, 4], [0.3, 0.4]]).renorm(2, 0, 1); // => [[0.6, 0.8], [0.3, 0.4]]
+   */
   renorm(p: number, axis: number, largest: number): Tensor {
     const at = axisOf(axis, this.ndim, "renorm");
     const others = this.shape.map((_, i) => i).filter((i) => i !== at);

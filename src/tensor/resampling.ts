@@ -156,6 +156,9 @@ export abstract class Resampling extends AdaptivePooling {
    * The places that affine maps give the elements of an image: maps [b, 2, 3] (or [b, 3, 4]) and the image's size
    * [b, c, h, w] (or [b, c, d, h, w]) give places [b, h, w, 2] (x, y; or [b, d, h, w, 3]) for gridSample. Places run
    * from -1 to 1: between the outer edges, or with `alignCorners` between the middles of the outer elements.
+   *
+   * @example
+   * Tensor.from([[[1, 0, 0], [0, 1, 0]]]).affineGrid([1, 1, 1, 2]); // => [[[[-0.5, 0], [0.5, 0]]]]
    */
   affineGrid(size: readonly number[], { alignCorners = false }: { alignCorners?: boolean } = {}): Tensor {
     const [batch, , ...lengths] = size;
@@ -188,6 +191,10 @@ export abstract class Resampling extends AdaptivePooling {
   /**
    * Images [b, c, h, w] at places [b, oh, ow, 2] (x, y): [b, c, oh, ow]; or [b, c, d, h, w] at [b, od, oh, ow, 3]. Places
    * are those of affineGrid: -1 to 1 is the image. Half types are computed in float32.
+   *
+   * @example
+   * const image = Tensor.from([[[[0, 10], [20, 30]]]]);
+   * image.gridSample(Tensor.from([[[[0, 0]]]]), { alignCorners: true }); // => [[[[15]]]]
    */
   gridSample(
     grid: Tensor,
@@ -305,7 +312,12 @@ export abstract class Resampling extends AdaptivePooling {
       .permute([...lead.keys(), n, n + 2, n + 4, n + 1, n + 3])
       .flatten(n, n + 2);
   }
-  /** [b, c, ..] with the channels of `groups` groups dealt out in turn (Zhang and others, 2018). */
+  /**
+   * [b, c, ..] with the channels of `groups` groups dealt out in turn (Zhang and others, 2018).
+   *
+   * @example
+   * Tensor.arange(4).reshape([1, 4]).channelShuffle(2); // => [[0, 2, 1, 3]]
+   */
   channelShuffle(groups: number): Tensor {
     checkFactor("channelShuffle", this.self, groups, this.ndim >= 2 && this.sizeAt(1) % groups === 0);
     return this.unflatten(1, [groups, this.sizeAt(1) / groups])

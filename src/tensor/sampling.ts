@@ -21,7 +21,15 @@ export interface WeightOptions extends SampleOptions {
 const wideOf = (dtype: DType): DType => (dtype === "float64" ? dtype : "float32");
 
 export abstract class Sampling extends Ranges {
-  /** Uniform in [0, 1). */
+  /**
+   * Uniform in [0, 1).
+   *
+   * @example
+   * manualSeed(1);
+   * const [x, y] = [Tensor.rand([3]), Tensor.rand([3])]; // two draws differ
+   * manualSeed(1);
+   * await x.equal(Tensor.rand([3])); // => true
+   */
   static rand(shape: Shape, { dtype = DEFAULT_FLOAT, seed }: SampleOptions = {}): Tensor {
     return Sampling.ofNode(uniformNode(shape, dtype, 0, bitsOfSeed(seed)));
   }
@@ -44,7 +52,12 @@ export abstract class Sampling extends Ranges {
   ): Tensor {
     return Sampling.randn(shape, options).mul(deviation).add(mean);
   }
-  /** Normal with mean and deviation, of what lies in [min, max] (default: two deviations), by inverting ndtr. */
+  /**
+   * Normal with mean and deviation, of what lies in [min, max] (default: two deviations), by inverting ndtr.
+   *
+   * @example
+   * Tensor.truncNormal([100]).abs().le(2).all(); // => true
+   */
   static truncNormal(
     shape: Shape,
     {
@@ -93,7 +106,12 @@ export abstract class Sampling extends Ranges {
   static bernoulli(shape: Shape, p = 0.5, { dtype = "bool", seed }: SampleOptions = {}): Tensor {
     return Sampling.full(shape, p, { dtype: "float32" }).bernoulli({ seed }).cast(dtype);
   }
-  /** Uniform integers in [low, high). */
+  /**
+   * Uniform integers in [low, high).
+   *
+   * @example
+   * Tensor.randint(3, 4, [2]); // => [3, 3]
+   */
   static randint(
     low: number,
     high: number,
@@ -108,7 +126,12 @@ export abstract class Sampling extends Ranges {
     const wide = range <= 2 ** 31 && low >= -(2 ** 31) && high <= 2 ** 31 ? "int32" : "int64";
     return below.cast(wide).add(low).cast(dtype);
   }
-  /** 0 to count - 1 in random order; int32. */
+  /**
+   * 0 to count - 1 in random order; int32.
+   *
+   * @example
+   * Tensor.randperm(4).sort().values; // => [0, 1, 2, 3]
+   */
   static randperm(count: number, { dtype = "int32", seed }: SampleOptions = {}): Tensor {
     return Sampling.ofNode(bitsOfSeed(seed)([count]))
       .argsort()
@@ -131,6 +154,9 @@ export abstract class Sampling extends Ranges {
   /**
    * Weights [outputs, inputs, window..], uniform in +-gain * sqrt(3 / fan in) (He and others, 2015). With a gain of
    * sqrt(1 / 3) PyTorch's layers start.
+   *
+   * @example
+   * Tensor.kaimingUniform([16, 3, 3, 3]).abs().le(Math.sqrt(6 / 27)).all(); // => true
    */
   static kaimingUniform(
     shape: readonly number[],

@@ -35,7 +35,12 @@ export abstract class Scan extends Reduction {
   nancumsum(axis: number): Tensor {
     return this.isnan().where(0, this.self).cumsum(axis);
   }
-  /** log of the cumsum of exp(this), safe from overflow. */
+  /**
+   * log of the cumsum of exp(this), safe from overflow.
+   *
+   * @example
+   * Tensor.from([0, 0, 0]).logcumsumexp(0); // => [0, 0.6931, 1.0986]
+   */
   logcumsumexp(axis: number): Tensor {
     return this.toFloats().running("logcumsumexp", axis, logAddExp, Number.NEGATIVE_INFINITY);
   }

@@ -76,7 +76,12 @@ export abstract class Sorting extends Scan {
   msort(): Tensor {
     return this.sort({ axis: 0 }).values;
   }
-  /** The k-th smallest (from 1) along an axis, and its place. */
+  /**
+   * The k-th smallest (from 1) along an axis, and its place.
+   *
+   * @example
+   * Tensor.from([3, 9, 1]).kthvalue(2).values; // => 3
+   */
   kthvalue(k: number, axis = -1, options: ReduceOptions = {}): Placed {
     const size = this.ndim === 0 ? 1 : this.sizeAt(axis);
     if (!Number.isInteger(k) || k < 1 || k > size)
@@ -89,6 +94,10 @@ export abstract class Sorting extends Scan {
   /**
    * The median: the lower of the two in the middle; NaN if there is one. Of all elements the value, along an axis the
    * values and their places.
+   *
+   * @example
+   * Tensor.from([1, 2, 3, 4]).median(); // => 2
+   * Tensor.from([[1, 5, 3], [4, 2, 6]]).median(1).values; // => [3, 4]
    */
   median(): Tensor;
   median(axis: number, options?: ReduceOptions): Placed;
@@ -113,7 +122,14 @@ export abstract class Sorting extends Scan {
     const count = this.isnan().logicalNot().sum(axis, { keepdim: true });
     return this.argsort({ axis }).gather(axis, count.sub(1).maximum(0).idiv(2));
   }
-  /** The most frequent along an axis, the smallest of several such, and the last place where it is. */
+  /**
+   * The most frequent along an axis, the smallest of several such, and the last place where it is.
+   *
+   * @example
+   * const { values, indices } = Tensor.from([2, 1, 2, 1, 3]).mode();
+   * values; // => 1
+   * indices; // => 3
+   */
   mode(axis = -1, options: ReduceOptions = {}): Placed {
     const at = axisOf(axis, this.ndim, "mode");
     if (this.ndim === 0) return { values: this.self, indices: this.wrap(constNode(0, "int32", [])) };
@@ -140,6 +156,10 @@ export abstract class Sorting extends Scan {
   /**
    * Quantiles of all elements or along an axis: a number gives one, a tensor [n] of them a new first axis. NaN where one
    * is among the elements.
+   *
+   * @example
+   * Tensor.from([1, 2, 3, 4]).quantile(0.5); // => 2.5
+   * Tensor.from([1, 2, 3, 4]).quantile(Tensor.from([0, 0.25])); // => [1, 1.75]
    */
   quantile(q: number | Tensor, axis?: number, options: QuantileOptions = {}): Tensor {
     return this.quantiles("quantile", q, axis, options, false);
@@ -242,11 +262,23 @@ export abstract class Sorting extends Scan {
   /**
    * The different elements in order, or the different slices along an axis; where each element of this is among them,
    * and how often each occurs (int32). Every NaN is one of its own.
+   *
+   * @example
+   * const { values, inverse, counts } = await Tensor.from([3, 1, 3]).unique();
+   * values; // => [1, 3]
+   * inverse; // => [1, 0, 1]
+   * counts; // => [1, 2]
    */
   async unique({ axis }: { axis?: number } = {}): Promise<Unique> {
     return this.groups("unique", axis, true);
   }
-  /** unique, where only neighbours count as equal, and the order stays. */
+  /**
+   * unique, where only neighbours count as equal, and the order stays.
+   *
+   * @example
+   * const { values, counts } = await Tensor.from([1, 1, 2, 1]).uniqueConsecutive();
+   * values; // => [1, 2, 1]
+   */
   async uniqueConsecutive({ axis }: { axis?: number } = {}): Promise<Unique> {
     return this.groups("uniqueConsecutive", axis, false);
   }

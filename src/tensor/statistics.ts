@@ -94,6 +94,9 @@ export abstract class Statistics extends Sorting {
   /**
    * How many elements lie in each of `bins` bins of equal width from min to max, both included; without these, from the
    * smallest to the largest element. In the dtype of the elements.
+   *
+   * @example
+   * Tensor.from([1, 2, 2, 4]).histc(3); // => [1, 2, 1]
    */
   histc(bins = 100, min = 0, max = 0): Tensor {
     if (!Number.isInteger(bins) || bins < 1 || min > max)
@@ -122,6 +125,10 @@ export abstract class Statistics extends Sorting {
   /**
    * How much lies in each bin, and the edges of the bins: as many bins of equal width, or edges in order. The last bin
    * has both its edges.
+   *
+   * @example
+   * const { histogram, edges } = Tensor.from([1, 2, 2, 4]).histogram(Tensor.from([0, 2, 4]));
+   * histogram; // => [1, 3]
    */
   histogram(
     bins: number | Tensor,
@@ -181,6 +188,9 @@ export abstract class Statistics extends Sorting {
   /**
    * Covariances of variables (rows) over observations (columns). `fweights` says how often each observation occurs,
    * `aweights` how much it counts.
+   *
+   * @example
+   * Tensor.from([[1, 2, 3], [3, 2, 1]]).cov(); // => [[1, -1], [-1, 1]]
    */
   cov({
     correction = 1,

@@ -61,11 +61,21 @@ export class Tensor extends Sampling {
   static multiDot(matrices: readonly Tensor[]): Tensor {
     return multiDot(matrices);
   }
-  /** condition ? x : y, element by element; numbers may stand for tensors. */
+  /**
+   * condition ? x : y, element by element; numbers may stand for tensors.
+   *
+   * @example
+   * Tensor.where(Tensor.from([true, false]), Tensor.from([1, 2]), 0); // => [1, 0]
+   */
   static where(condition: Tensor, x: Tensor | number, y: Tensor | number): Tensor {
     return condition.where(x, y);
   }
-  /** The tensors repeated to the shape they broadcast to. */
+  /**
+   * The tensors repeated to the shape they broadcast to.
+   *
+   * @example
+   * Tensor.broadcast([Tensor.zeros([3, 1]), Tensor.zeros([2])]).map((x) => x.shape); // => [[3, 2], [3, 2]]
+   */
   static broadcast(tensors: readonly Tensor[]): Tensor[] {
     const shape = tensors.reduce<Shape | undefined>((s, x) => s && broadcastShapes(s, x.shape), []);
     if (shape === undefined)
@@ -93,16 +103,34 @@ export class Tensor extends Sampling {
   static columnStack(tensors: readonly Tensor[]): Tensor {
     return columnStack(tensors);
   }
-  /** A matrix with matrices (vectors as rows) along its diagonal, zero elsewhere. */
+  /**
+   * A matrix with matrices (vectors as rows) along its diagonal, zero elsewhere.
+   *
+   * @example
+   * Tensor.blockDiag([Tensor.from([[1]]), Tensor.from([[2, 3]])]); // => [[1, 0, 0], [0, 2, 3]]
+   */
   static blockDiag(tensors: readonly Tensor[]): Tensor {
     return blockDiag(tensors);
   }
-  /** All choices of one element of each vector, the last changing fastest: [choices, vectors]. Of one vector: itself. */
+  /**
+   * All choices of one element of each vector, the last changing fastest: [choices, vectors]. Of one vector: itself.
+   *
+   * @example
+   * Tensor.cartesianProd([Tensor.from([1, 2]), Tensor.from([3, 4])]); // => [[1, 3], [1, 4], [2, 3], [2, 4]]
+   */
   static cartesianProd(tensors: readonly Tensor[]): Tensor {
     return cartesianProd(tensors);
   }
 
-  /** Computes several tensors together: what they share is computed once. */
+  /**
+   * Computes several tensors together: what they share is computed once.
+   *
+   * @example
+   * const x = Tensor.arange(1000).mul(0.5);
+   * const [sum, largest] = [x.sum(), x.max()];
+   * await Tensor.realize([sum, largest]);
+   * largest; // => 499.5
+   */
   static async realize(tensors: readonly Tensor[], options?: RealizeOptions): Promise<void> {
     await realizeNodes([...tensors.map((x) => x.node), ...assignedNodes()], options);
   }
@@ -110,6 +138,11 @@ export class Tensor extends Sampling {
   /**
    * Adds the gradient of this scalar (or, with `seed`, of the sum of this times seed) to `grad` of every tensor it was
    * computed from that requires one. Lazy: nothing is computed yet.
+   *
+   * @example
+   * const x = Tensor.from([1, 2, 3], { requiresGrad: true });
+   * x.square().sum().backward();
+   * x.grad; // => [2, 4, 6]
    */
   backward(seed?: Tensor): void {
     backward(this, seed, Tensor.ofNode);

@@ -45,7 +45,16 @@ export interface AdamVariantOptions extends AdamOptions {
   readonly amsgrad?: boolean;
 }
 
-/** Adam (Kingma and Ba, 2014); its weight decay is part of the gradient. */
+/**
+ * Adam (Kingma and Ba, 2014); its weight decay is part of the gradient.
+ *
+ * @example
+ * const weight = Tensor.from([1.5]).requiresGrad_();
+ * const optimiser = new nn.Adam([weight], { lr: 0.25 });
+ * weight.square().sum().backward();
+ * optimiser.step();
+ * weight; // => [1.25]
+ */
 export class Adam extends Moments<AdamVariantOptions> {
   private readonly largest: readonly Tensor[];
   protected readonly decoupled: boolean = false;
@@ -73,7 +82,17 @@ export class Adam extends Moments<AdamVariantOptions> {
   }
 }
 
-/** Adam whose weight decay (default 0.01) shrinks the weights themselves (Loshchilov and Hutter, 2017). */
+/**
+ * Adam whose weight decay (default 0.01) shrinks the weights themselves (Loshchilov and Hutter, 2017).
+ *
+ * @example
+ * const layer = new nn.Linear(3, 2);
+ * const optimiser = new nn.AdamW(
+ *   [{ parameters: [layer.weight] }, { parameters: [layer.bias], weightDecay: 0 }],
+ *   { lr: 1e-3, weightDecay: 0.1 },
+ * );
+ * optimiser.parameters.length; // => 2
+ */
 export class AdamW extends Adam {
   protected override readonly decoupled = true;
 

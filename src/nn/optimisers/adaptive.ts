@@ -21,7 +21,15 @@ export interface AdagradOptions extends OptimiserOptions {
   readonly eps?: number;
 }
 
-/** Divides by the root of the sum of all squares so far (Duchi, Hazan and Singer, 2011). */
+/**
+ * Divides by the root of the sum of all squares so far (Duchi, Hazan and Singer, 2011).
+ *
+ * @example
+ * const weight = Tensor.from([1.5]).requiresGrad_();
+ * weight.square().sum().backward();
+ * new nn.Adagrad([weight], { lr: 0.25 }).step();
+ * weight; // => [1.25]
+ */
 export class Adagrad extends Optimiser<AdagradOptions> {
   private readonly sums: readonly Tensor[];
 
@@ -77,7 +85,15 @@ export interface RMSpropOptions extends OptimiserOptions {
   readonly centered?: boolean;
 }
 
-/** Divides by the root of the running mean square (Tieleman and Hinton, 2012). */
+/**
+ * Divides by the root of the running mean square (Tieleman and Hinton, 2012).
+ *
+ * @example
+ * const weight = Tensor.from([1.5]).requiresGrad_();
+ * weight.square().sum().backward();
+ * new nn.RMSprop([weight], { lr: 0.1, alpha: 0.75 }).step();
+ * weight; // => [1.3]
+ */
 export class RMSprop extends Optimiser<RMSpropOptions> {
   private readonly squares = this.state();
   private readonly means: readonly Tensor[];

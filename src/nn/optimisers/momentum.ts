@@ -18,7 +18,16 @@ export interface SGDOptions extends OptimiserOptions {
   readonly nesterov?: boolean;
 }
 
-/** Stochastic gradient descent, with PyTorch's momentum; weight decay is part of the gradient. */
+/**
+ * Stochastic gradient descent, with PyTorch's momentum; weight decay is part of the gradient.
+ *
+ * @example
+ * const weight = Tensor.from([1.5]).requiresGrad_();
+ * const optimiser = new nn.SGD([weight], { lr: 0.25, momentum: 0.9 });
+ * weight.square().sum().backward();
+ * optimiser.step();
+ * weight; // => [0.75]
+ */
 export class SGD extends Optimiser<SGDOptions> {
   private readonly momenta: readonly Tensor[];
 
@@ -82,7 +91,15 @@ export interface LionOptions extends OptimiserOptions {
   readonly betas?: readonly [number, number];
 }
 
-/** Steps of one length along the sign of a momentum (Chen and others, 2023); weight decay shrinks the weights. */
+/**
+ * Steps of one length along the sign of a momentum (Chen and others, 2023); weight decay shrinks the weights.
+ *
+ * @example
+ * const weight = Tensor.from([1.5]).requiresGrad_();
+ * weight.square().sum().backward();
+ * new nn.Lion([weight], { lr: 0.25 }).step();
+ * weight; // => [1.25]
+ */
 export class Lion extends Optimiser<LionOptions> {
   private readonly momenta = this.state();
 
@@ -118,6 +135,11 @@ const QUINTIC = [3.4445, -4.775, 2.0315] as const;
 /**
  * Steps along momenta made orthogonal (Jordan and others, 2024), for weights that are matrices; others belong to AdamW.
  * Weight decay (default 0.1) shrinks the weights. The iteration runs in float32.
+ *
+ * @example
+ * const weight = Tensor.randn([4, 4]).requiresGrad_();
+ * weight.square().sum().backward();
+ * new nn.Muon([weight], { lr: 0.02 }).step();
  */
 export class Muon extends Optimiser<MuonOptions> {
   private readonly momenta = this.state();

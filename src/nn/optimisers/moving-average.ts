@@ -14,6 +14,12 @@ export interface MovingAverageOptions {
 /**
  * A model's float tensors, weights and statistics, averaged: `update` after each step, `swap` to use the averages and
  * again to go on training.
+ *
+ * @example
+ * const model = new nn.Linear(3, 2);
+ * const average = new nn.ExponentialMovingAverage(model, { decay: 0.99 });
+ * average.update(); // after each step of the optimiser
+ * average.swap(); // the model has the averages, until the next swap
  */
 export class ExponentialMovingAverage {
   /** The averages, by the model's names. */
