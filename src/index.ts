@@ -65,6 +65,7 @@ export type { SlicePart } from "./tensor/indexing.js";
 export { hessian, jacfwd, jacobian, jacrev } from "./tensor/jacobian.js";
 export { type JitOptions, jit } from "./tensor/jit.js";
 export { manualSeed } from "./tensor/random-bits.js";
+export type * from "./tensor/options.js";
 export { Tensor, type TensorLike, type TensorOptions } from "./tensor/tensor.js";
 export { type BoundVariable, Variable } from "./tensor/variable.js";
 export { type BatchAxes, type VmapOptions, vmap } from "./tensor/vmap.js";

@@ -37,7 +37,7 @@ export interface AttendOptions {
  */
 export class MultiheadAttention {
   training = true;
-  /** [3 * width, width]: of queries, keys and values; there if all have one width. */
+  /** Of queries, keys and values, [3 * width, width]; there if all have one width. */
   inProjWeight: Tensor | undefined;
   /** [width, width]; this and the next two are there if keys or values have a width of their own. */
   qProjWeight: Tensor | undefined;

@@ -71,6 +71,7 @@ export {
   LAMB,
   NAdam,
   type NAdamOptions,
+  type DecayOptions,
   RAdam,
 } from "./optimisers/adam.js";
 export {
@@ -100,6 +101,7 @@ export {
   Optimiser,
   type OptimiserOptions,
   type ParameterGroup,
+  type Parameters as ParameterGroups,
   type StepOptions,
 } from "./optimisers/optimiser.js";
 export { GradScaler, type GradScalerOptions } from "./optimisers/scaler.js";
@@ -156,3 +158,4 @@ export {
   type TransformerOptions,
 } from "./transformer.js";
 export type { LayerOptions } from "./weights.js";
+export type { Nonlinearity } from "./gates.js";

@@ -19,7 +19,7 @@ export interface CtcLossOptions extends LossOptions {
 }
 
 /** One length for each entry of the batch. */
-type Lengths = Tensor | readonly number[];
+export type Lengths = Tensor | readonly number[];
 
 /** Stands for the logarithm of 0: no difference of two of them is NaN. */
 const IMPOSSIBLE = -1e30;

@@ -261,7 +261,7 @@ export function linearize<A extends readonly unknown[], R>(
 }
 
 /**
- * [fn(...primals), tangents of the result]: the derivative in the direction of the tangents, which are containers like
+ * fn(...primals) and the tangents of the result: the derivative in the direction of the tangents, which are containers like
  * the primals; what is undefined is zero.
  *
  * @example

@@ -137,7 +137,7 @@ export abstract class Ranges extends Creation {
       .cast(dtype);
   }
   /**
-   * [2, n]: rows and columns of the places on and below a diagonal, row by row; int32.
+   * Rows and columns of the places on and below a diagonal, row by row; int32 [2, n].
    *
    * @example
    * Tensor.trilIndices(2); // => [[0, 1, 1], [0, 0, 1]]
@@ -149,7 +149,7 @@ export abstract class Ranges extends Creation {
   ): Tensor {
     return triangle(rows, (row) => [0, Math.min(columns, row + offset + 1)]);
   }
-  /** [2, n]: rows and columns of the places on and above a diagonal, row by row; int32. */
+  /** Rows and columns of the places on and above a diagonal, row by row; int32 [2, n]. */
   static triuIndices(
     rows: number,
     columns = rows,
@@ -158,7 +158,7 @@ export abstract class Ranges extends Creation {
     return triangle(rows, (row) => [Math.max(0, row + offset), columns]);
   }
   /**
-   * [n, columns]: powers of the elements of x [n], the highest first unless `increasing`.
+   * Powers of the elements of x [n], the highest first unless `increasing`, [n, columns].
    *
    * @example
    * Tensor.vander(Tensor.from([2, 3]), 3); // => [[4, 2, 1], [9, 3, 1]]

@@ -7,7 +7,7 @@ import type { Axes, ReduceOptions, SumOptions } from "./reduction.js";
 import { Sorting } from "./sorting.js";
 import type { Tensor } from "./tensor.js";
 
-type Correction = ReduceOptions & { readonly correction?: number };
+export type Correction = ReduceOptions & { readonly correction?: number };
 
 export interface HistogramOptions {
   /** From where to where, if the bins are a number; default: all elements. */

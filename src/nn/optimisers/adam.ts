@@ -20,7 +20,7 @@ export interface AdamOptions extends OptimiserOptions {
   readonly eps?: number;
 }
 
-interface DecayOptions extends AdamOptions {
+export interface DecayOptions extends AdamOptions {
   /** Whether weight decay shrinks the weights, as AdamW has it, instead of being part of the gradient. */
   readonly decoupledWeightDecay?: boolean;
 }
