@@ -254,6 +254,7 @@ function record<A extends readonly unknown[], R>(
   }
   if (result instanceof Promise) {
     recorder.rollBack();
+    result.catch(() => {});
     throw new TensorError("jit: a captured function must not be async; read results outside of it");
   }
   return { recorder, stand, result };

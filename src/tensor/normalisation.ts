@@ -2,7 +2,7 @@
 // Statistics are taken in float32 at least.
 
 import { printShape, type Shape, sameShape } from "../graph/node.js";
-import { bytesOf, type DType } from "../scalar/dtype.js";
+import { epsilonOf } from "../scalar/dtype.js";
 import { Resampling } from "./resampling.js";
 import { TensorError } from "./core.js";
 import { accumulationType } from "./reduction.js";
@@ -47,7 +47,7 @@ export abstract class Normalisation extends Resampling {
    * @example
    * Tensor.from([3, 3]).rmsNorm([2]); // => [1, 1]
    */
-  rmsNorm(shape: Shape, { weight, eps = stepAboveOne(this.toFloats().dtype) }: RmsNormOptions = {}): Tensor {
+  rmsNorm(shape: Shape, { weight, eps = epsilonOf(this.toFloats().dtype) }: RmsNormOptions = {}): Tensor {
     const axes = this.lastAxes("rmsNorm", shape, [weight]);
     const x = this.wide();
     const result = x.mul(x.square().mean(axes, { keepdim: true }).add(eps).rsqrt());
@@ -158,12 +158,4 @@ function normalised(x: Tensor, axes: readonly number[], eps: number): Tensor {
 function scaleAndShift(x: Tensor, weight: Tensor | undefined, bias: Tensor | undefined): Tensor {
   const scaled = weight === undefined ? x : x.mul(weight.cast(x.dtype));
   return bias === undefined ? scaled : scaled.add(bias.cast(x.dtype));
-}
-
-/** The distance from 1 to the next number. */
-function stepAboveOne(dtype: DType): number {
-  if (dtype === "bfloat16") return 2 ** -7;
-  if (dtype === "float8e4m3") return 2 ** -3;
-  if (dtype === "float8e5m2") return 2 ** -2;
-  return { 2: 2 ** -10, 4: 2 ** -23, 8: 2 ** -52 }[bytesOf(dtype) as 2 | 4 | 8];
 }

@@ -158,6 +158,7 @@ function watched<R>(batching: Batching, work: () => R): R {
   const leak = [...written].map((storage) => storage.peek()).find((node) => batching.isBatched(node));
   if (result instanceof Promise || leak !== undefined) {
     rollBack();
+    if (result instanceof Promise) result.catch(() => {});
     throw new TensorError(
       leak === undefined
         ? "vmap: the function must not be async; read results outside of it"

@@ -109,6 +109,58 @@ it("a captured step sees a number given to lr", async () => {
   }
 });
 
+it.each([
+  "SGD",
+  "LARS",
+  "Lion",
+  "Rprop",
+  "Adam",
+  "AdamW",
+  "NAdam",
+  "RAdam",
+  "Adamax",
+  "LAMB",
+  "Adagrad",
+  "Adadelta",
+  "RMSprop",
+  "Adafactor",
+  "Muon",
+] as const)("%s moves weights of several dtypes together", async (kind) => {
+  const weights = (["float64", "float32", "float16"] as const).map((dtype) =>
+    Tensor.from(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      { dtype },
+    ).requiresGrad_(),
+  );
+  const Kind = nn[kind] as new (parameters: Tensor[], options: { lr: number }) => nn.Optimiser;
+  const optimiser = new Kind(weights, { lr: 0.125 });
+  for (const x of weights) x.square().sum().backward();
+  optimiser.step();
+  const [wide, ...others] = await Promise.all(weights.map(numbers));
+  for (const values of others)
+    for (const [i, x] of values.entries()) expect(Math.abs(x - wide[i])).toBeLessThan(4e-3);
+  expect(wide[3]).toBeLessThan(4);
+});
+
+it("corrects the means of float64 gradients as exactly as they are", async () => {
+  const x = Tensor.zeros([1], { dtype: "float64" }).requiresGrad_();
+  const optimiser = new nn.Adam([x], { lr: 0.5, eps: 0 });
+  for (let i = 0; i < 3; i++) {
+    optimiser.zeroGrad();
+    x.sum().backward();
+    optimiser.step();
+  }
+  expect((await numbers(x))[0]).toBeCloseTo(-1.5, 13);
+});
+
+it("refuses a rate of a group beside a rate of 0, to which it has no ratio", () => {
+  const parameters = [Tensor.zeros([1]).requiresGrad_()];
+  expect(() => new nn.SGD([{ parameters, lr: 0.1 }], { lr: 0 })).toThrow("not 0");
+});
+
 it("moves float64 weights by a rate as exact as they are", async () => {
   const x = Tensor.zeros([1], { dtype: "float64" }).requiresGrad_();
   const optimiser = new nn.SGD([x], { lr: 0.1 });
@@ -266,6 +318,28 @@ describe("averaged weights", () => {
     ema.swap();
     expect(await numbers(layer.weight)).toEqual([8]);
     expect(layer.weight.requiresGrad).toBe(true);
+  });
+  it("have one place for a tensor of two names, and change with it once", async () => {
+    const x = Tensor.from([1]);
+    const ema = new nn.ExponentialMovingAverage({ x, tied: x }, { decay: 0.5 });
+    x.assign(3);
+    ema.update();
+    ema.swap();
+    expect(await numbers(x)).toEqual([2]);
+    ema.swap();
+    expect(await numbers(x)).toEqual([3]);
+  });
+  it("follow at their own pace in captured steps too", async () => {
+    const model = { x: Tensor.from([10]) };
+    const ema = new nn.ExponentialMovingAverage(model, { warmup: true });
+    const [x] = [model.x];
+    ema.averages.x.assign(0);
+    const step = jit(() => ema.update());
+    await step();
+    await step();
+    // 0.1 of the old average, then 2 / 11.
+    expect(await numbers(x)).toEqual([10]);
+    expect((await numbers(ema.averages.x))[0]).toBeCloseTo(10 - (2 / 11) * 1, 5);
   });
   it("follow faster at first, if asked", async () => {
     const model = { x: Tensor.zeros([1]) };

@@ -7,6 +7,9 @@ import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
 import {
   availableDevices,
+  checkpoint,
+  grad,
+  hessian,
   jit,
   loadSafetensors,
   manualSeed,
@@ -14,6 +17,7 @@ import {
   saveSafetensors,
   setDefaultDevice,
   Tensor,
+  vmap,
 } from "../../src/index.js";
 import { storeBytes } from "../../src/engine/engine.js";
 import { difference, type FixtureCase, type FixtureTensor, readFixtures } from "../conformance/compare.js";
@@ -201,3 +205,106 @@ for (const { name: device, available, reason } of await availableDevices()) {
     });
   });
 }
+
+beforeEach(() => {
+  setDefaultDevice("interpreter");
+  manualSeed(0);
+});
+
+const numbers = async (x: Tensor): Promise<number[]> => Array.from((await x.data()) as Float32Array);
+
+function expectClose(actual: readonly number[], expected: readonly number[], digits = 5): void {
+  expect(actual.length).toBe(expected.length);
+  for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, digits);
+}
+
+/** A small network as a function of its weights, and these. */
+function network(): { weights: Tensor[]; forward: (x: Tensor, ...weights: Tensor[]) => Tensor } {
+  const weights = [Tensor.randn([5, 3]), Tensor.randn([5]), Tensor.randn([2, 5])];
+  return { weights, forward: (x, w, b, v) => x.linear(w, b).tanh().linear(v) };
+}
+
+it("gradients of each example by vmap are those of a loop", async () => {
+  const { weights, forward } = network();
+  const [w, v, u] = weights;
+  const [x, y] = [Tensor.randn([4, 3]), Tensor.randn([4, 2])];
+  await Tensor.realize([x, y, ...weights]);
+  const loss = (a: Tensor, b: Tensor, w: Tensor, v: Tensor, u: Tensor): Tensor =>
+    forward(a, w, v, u).mseLoss(b);
+  const each = vmap(grad(loss, [2, 3, 4]), { inAxes: [0, 0, null, null, null] });
+  const together = await jit((a: Tensor, b: Tensor) => each(a, b, w, v, u))(x, y);
+  for (let i = 0; i < 4; i++) {
+    const alone = grad(loss, [2, 3, 4])(x.select(0, i), y.select(0, i), w, v, u);
+    for (const [k, g] of alone.entries())
+      expectClose(await numbers(together[k].select(0, i)), await numbers(g));
+  }
+});
+
+it("the Hessian of a small network is symmetric and gives the slopes of its gradient", async () => {
+  const { weights, forward } = network();
+  const [w, b, v] = weights.map((t) => t.cast("float64"));
+  const x = Tensor.randn([4, 3], { dtype: "float64" });
+  await Tensor.realize([w, b, v, x]);
+  const loss = (flat: Tensor): Tensor =>
+    forward(x, flat.reshape([5, 3]), b, v)
+      .square()
+      .mean();
+  const at = w.flatten();
+  const h = await numbers(await jit((p: Tensor) => hessian(loss)(p))(at));
+  const step = 1e-5;
+  for (const i of [0, 7, 14]) {
+    const moved = (by: number): Promise<number[]> =>
+      numbers(grad(loss)(at.add(Tensor.arange(15).eq(i).cast("float64").mul(by))));
+    const [up, down] = [await moved(step), await moved(-step)];
+    for (let j = 0; j < 15; j++) {
+      expect(h[i * 15 + j]).toBeCloseTo((up[j] - down[j]) / (2 * step), 7);
+      expect(h[i * 15 + j]).toBeCloseTo(h[j * 15 + i], 12);
+    }
+  }
+});
+
+it("a checkpointed transformer block gives the gradients of the block", async () => {
+  const block = new nn.TransformerEncoderLayer(8, 2, { feedForward: 12, dropout: 0 });
+  const x = Tensor.randn([2, 4, 8]).requiresGrad_();
+  const all = [x, ...nn.parameters(block)];
+  await Tensor.realize(all);
+  const gradients = async (f: (y: Tensor) => Tensor): Promise<number[][]> => {
+    for (const p of all) p.grad = undefined;
+    f(x).sin().sum().backward();
+    return Promise.all(all.map((p) => numbers(p.grad!)));
+  };
+  const plain = await gradients((y) => block.forward(y));
+  const kept = await gradients(checkpoint((y: Tensor) => block.forward(y)));
+  for (const [i, values] of plain.entries()) expectClose(kept[i], values);
+});
+
+it("a captured step carries a scaler, an average of the weights and a step left out", async () => {
+  const train = async (captured: boolean): Promise<number[][]> => {
+    manualSeed(1);
+    const model = new nn.Linear(3, 2);
+    const optimiser = new nn.AdamW(nn.parameters(model), { lr: 0.05 });
+    const scaler = new nn.GradScaler({ scale: 1024, growthInterval: 2 });
+    const average = new nn.ExponentialMovingAverage(model, { decay: 0.9, warmup: true });
+    const plain = (x: Tensor): void => {
+      optimiser.zeroGrad();
+      scaler.scale(model.forward(x.half().float32()).square().mean()).backward();
+      scaler.unscale(optimiser);
+      nn.clipGradNorm(optimiser.parameters, 1);
+      scaler.step(optimiser);
+      scaler.update();
+      average.update();
+    };
+    const step = captured ? jit(plain) : plain;
+    const state = [...Object.values(nn.stateDict([model, average.averages])), scaler.factor];
+    // The second input is infinite in float16: its step is left out, and the scale falls.
+    for (const size of [1, 1e6, 2, 3, 4]) {
+      const x = Tensor.arange(6).add(1).mul(size).reshape([2, 3]).float32();
+      await step(x);
+      await Tensor.realize([...state, ...Object.values(nn.stateDict(optimiser))]);
+    }
+    return Promise.all(state.map(numbers));
+  };
+  const [eager, captured] = [await train(false), await train(true)];
+  for (const [i, values] of eager.entries()) expectClose(captured[i], values);
+  expect(captured[captured.length - 1]).toEqual([1024]);
+});

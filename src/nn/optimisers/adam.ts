@@ -16,7 +16,7 @@ import {
 export interface AdamOptions extends OptimiserOptions {
   /** Shares of the old means of gradients and of their squares; default [0.9, 0.999]. */
   readonly betas?: readonly [number, number];
-  /** Added to the root; default 1e-8. */
+  /** Added to the root; default 1e-8, of LAMB 1e-6. */
   readonly eps?: number;
 }
 
@@ -109,7 +109,7 @@ export interface NAdamOptions extends DecayOptions {
 /** Adam with Nesterov's momentum (Dozat, 2016), its share growing as in PyTorch. */
 export class NAdam extends Moments<NAdamOptions> {
   /** The product of the shares so far. */
-  private readonly product = Tensor.ones([]);
+  private readonly product = Tensor.ones([], { dtype: this.rateType });
 
   constructor(parameters: Parameters<NAdamOptions>, options: NAdamOptions = {}) {
     super(parameters, { lr: 2e-3, ...options });

@@ -1,7 +1,7 @@
 // Weights averaged over training (Polyak and Juditsky, 1992), exponentially.
 
 import { isFloat } from "../../scalar/dtype.js";
-import type { Tensor } from "../../tensor/tensor.js";
+import { Tensor } from "../../tensor/tensor.js";
 import { stateDict } from "../module.js";
 
 export interface MovingAverageOptions {
@@ -25,33 +25,33 @@ export class ExponentialMovingAverage {
   /** The averages, by the model's names. */
   readonly averages: Readonly<Record<string, Tensor>>;
   private readonly own: Readonly<Record<string, Tensor>>;
-  private updates = 0;
+  /** Updates made, a float32 scalar. */
+  private readonly updates = Tensor.zeros([]);
 
   constructor(
     model: object,
     private readonly options: MovingAverageOptions = {},
   ) {
     const floats = Object.entries(stateDict(model)).filter(([, x]) => isFloat(x.dtype));
-    this.own = Object.fromEntries(floats);
-    this.averages = Object.fromEntries(floats.map(([name, x]) => [name, x.detach().clone()]));
+    // A tensor of several names has one average, under the first.
+    const first = new Map([...floats].reverse().map(([name, x]) => [x, name]));
+    this.own = Object.fromEntries(floats.filter(([name, x]) => first.get(x) === name));
+    this.averages = Object.fromEntries(
+      Object.entries(this.own).map(([name, x]) => [name, x.detach().clone()]),
+    );
   }
 
-  /** Brings the averages nearer to the model. With `warmup` a captured step keeps the share it was captured with. */
+  /** Brings the averages nearer to the model. */
   update(): void {
     const { decay = 0.999, warmup = false } = this.options;
-    const share = warmup ? Math.min(decay, (1 + this.updates) / (10 + this.updates)) : decay;
-    this.updates++;
+    const early = this.updates.add(1).div(this.updates.add(10)).minimum(decay);
+    const part = warmup ? early.rsub(1).contiguous() : 1 - decay;
     for (const [name, x] of Object.entries(this.own)) {
       const average = this.averages[name];
-      average.assign(
-        average.add(
-          x
-            .detach()
-            .sub(average)
-            .mul(1 - share),
-        ),
-      );
+      const move = x.detach().sub(average).mul(part).cast(average.dtype);
+      average.assign(average.add(move));
     }
+    this.updates.assign(this.updates.add(1));
   }
 
   /** Exchanges the model's tensors and the averages. */

@@ -48,8 +48,8 @@ interface Group<O> {
 
 export abstract class Optimiser<O extends OptimiserOptions = OptimiserOptions> {
   readonly parameters: readonly Tensor[];
-  /** Steps made, a float32 scalar. */
-  protected readonly steps = Tensor.zeros([]);
+  /** Steps made, a scalar as exact as the learning rate. */
+  protected readonly steps: Tensor;
   private readonly groups: readonly Group<O>[];
   private rate: Tensor;
   private rateKnown: number | undefined;
@@ -74,13 +74,16 @@ export abstract class Optimiser<O extends OptimiserOptions = OptimiserOptions> {
         throw new Error(`${this.constructor.name}: ${x} wants no gradient; call requiresGrad_() on it first`);
     }
     const { lr } = options;
+    this.steps = Tensor.zeros([], { dtype: this.rateType });
     this.rate = lr instanceof Tensor ? lr : Tensor.from(lr, { dtype: this.rateType });
     this.rateKnown = lr instanceof Tensor ? undefined : lr;
   }
 
   private numberOf(lr: number | Tensor): number {
-    if (typeof lr === "number") return lr;
-    throw new Error(`${this.constructor.name}: groups can have rates of their own beside a number only`);
+    if (typeof lr === "number" && lr !== 0) return lr;
+    throw new Error(
+      `${this.constructor.name}: groups can have rates of their own beside a number only that is not 0`,
+    );
   }
 
   /**
@@ -102,7 +105,7 @@ export abstract class Optimiser<O extends OptimiserOptions = OptimiserOptions> {
   }
 
   /** float32, but as exact as the parameters. */
-  private get rateType(): DType {
+  protected get rateType(): DType {
     return this.parameters.some((x) => x.dtype === "float64") ? "float64" : "float32";
   }
 
@@ -123,7 +126,7 @@ export abstract class Optimiser<O extends OptimiserOptions = OptimiserOptions> {
         if (x.grad === undefined) continue;
         const wide = accumulationType(x.dtype);
         const update = { value: x.detach().cast(wide), gradient: x.grad.detach().cast(wide), place };
-        this.put(x, next(update).cast(x.dtype));
+        this.put(x, next(update));
       }
     }
     this.put(this.steps, this.steps.add(1));
@@ -133,8 +136,9 @@ export abstract class Optimiser<O extends OptimiserOptions = OptimiserOptions> {
   /** The rule of a group for this step. */
   protected abstract begin(rate: number | Tensor, options: O): Rule;
 
-  /** A new value of a parameter or of state, assigned and given. */
-  protected put(state: Tensor, value: Tensor): Tensor {
+  /** A new value of a parameter or of state, assigned in its dtype and given. */
+  protected put(state: Tensor, next: Tensor): Tensor {
+    const value = next.cast(state.dtype);
     state.assign(this.skip === undefined ? value : this.skip.where(state.detach(), value));
     return value;
   }
