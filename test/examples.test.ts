@@ -37,6 +37,11 @@ const CHECKS: Record<string, (lines: unknown[][]) => void> = {
     expect(all).toBe(200);
     expect(right).toBeGreaterThan(190);
   },
+  transformer([[line]]) {
+    const [right, all] = String(line).match(/\d+/g)!.map(Number);
+    expect(all).toBe(800);
+    expect(right).toBeGreaterThan(780);
+  },
   safetensors([[before, after]]) {
     expect(before).toEqual(after);
   },
