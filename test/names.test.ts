@@ -89,6 +89,12 @@ describe("PyTorch", () => {
     expect(Object.keys(absent).filter((reason) => !(reason in data.reasons))).toEqual([]);
   });
 
+  it.each(sections)("$title: what is said not to be here is not", ({ same, absent }) => {
+    const places = Object.keys(same).flatMap((place) => (place === "x" ? ["x", "Tensor"] : [place]));
+    const names = Object.values(absent).flat();
+    expect(names.filter((name) => places.some((place) => exists(place, camelCase(name))))).toEqual([]);
+  });
+
   it("every public name has one of brisc's or a reason, once", () => {
     const torch: Record<string, string[]> = JSON.parse(read("test/fixtures/torch-names.json"));
     expect(sections.flatMap(({ of }) => of)).toEqual(Object.keys(torch));
