@@ -85,6 +85,7 @@ export abstract class Convolution extends Activation {
     const dtype = contractionType(operation, this.self, weight);
     const padding = convolutionPadding(operation, kernel, options);
     const image = this.padded(padding, 0);
+    checkFit(operation, image, kernel, perAxis(operation, "dilation", dilation, rank));
     const split: Convolution = image.reshape([image.shape[0], groups, 1, inside, ...image.shape.slice(2)]);
     const windows = split.windows(operation, kernel, stride, dilation);
     const filters = weight.reshape([
@@ -264,14 +265,9 @@ export abstract class Convolution extends Activation {
     const steps = perAxis(operation, "stride", stride, rank);
     const gaps = perAxis(operation, "dilation", dilation, rank);
     const lead = this.ndim - rank;
+    checkFit(operation, this.self, kernel, gaps);
     let result = this.self;
     kernel.forEach((size, i) => {
-      const span = gaps[i] * (size - 1) + 1;
-      if (span > result.sizeAt(lead + i)) {
-        throw new TensorError(
-          `${operation}: a window of ${span} does not fit axis ${lead + i - result.ndim} of padded ${this}`,
-        );
-      }
       result =
         steps[i] > 1 && size > 1 && size !== steps[i] && gaps[i] === 1
           ? (result as Convolution).stridedWindows(lead + i, size, steps[i])
@@ -315,6 +311,20 @@ export abstract class Convolution extends Activation {
   private slid(axis: number, by: number, { taps, factor, start, blocks }: Slide): Tensor {
     const wide = this.shape.map((d, i) => (i === by ? taps : d));
     return this.wrap(shear(expand(this.node, wide), axis, by, -factor, start, blocks));
+  }
+}
+
+/** Refuses windows that reach beyond the last axes of an image. */
+function checkFit(
+  operation: string,
+  image: Tensor,
+  kernel: readonly number[],
+  gaps: readonly number[],
+): void {
+  for (const [i, size] of kernel.entries()) {
+    const [span, axis] = [gaps[i] * (size - 1) + 1, i - kernel.length];
+    if (span > image.sizeAt(axis))
+      throw new TensorError(`${operation}: a window of ${span} does not fit axis ${axis} of padded ${image}`);
   }
 }
 
