@@ -2,7 +2,7 @@
 // that are none, closeness.
 
 import { largestFloat } from "../scalar/convert.js";
-import { bytesOf, type DType, isFloat } from "../scalar/dtype.js";
+import { bytesOf, type DType, isFloat, isUnsigned } from "../scalar/dtype.js";
 import { type Operand, TensorCore, TensorError } from "./core.js";
 import { type DivisionOptions, Elementwise, toFloat } from "./elementwise.js";
 import { neighbourTowards, scaledByPower, signBitOf, splitExponent, withSignOf } from "./float-bits.js";
@@ -303,7 +303,9 @@ function commonDivisor(x: Tensor, y: Tensor, operation: string): Tensor {
   if (isFloat(x.dtype) || x.dtype === "bool")
     throw new TensorError(`${operation}: needs integers, got ${x.dtype}`);
   // Remainders from 1 to the divisor: once one divides the other the pair stays as it is.
-  let [a, b] = [x.abs(), y.abs()];
+  // Without a sign there is room for the magnitude of the lowest integer.
+  const magnitude: DType = isUnsigned(x.dtype) ? x.dtype : (`u${x.dtype}` as DType);
+  let [a, b] = [x.abs().cast(magnitude), y.abs().cast(magnitude)];
   const [first, second] = [a, b];
   const steps = stepsOf(x.dtype);
   const together = bytesOf(x.dtype) === 8 ? 4 : 16;
@@ -312,5 +314,5 @@ function commonDivisor(x: Tensor, y: Tensor, operation: string): Tensor {
     // Equal kernels of a bearable length.
     if (i % together === together - 1) [a, b] = [a.contiguous(), b.contiguous()];
   }
-  return first.eq(0).where(second, second.eq(0).where(first, b));
+  return first.eq(0).where(second, second.eq(0).where(first, b)).cast(x.dtype);
 }

@@ -40,6 +40,7 @@ export abstract class Arrangement extends Diagonals {
    * @example Tensor.from([[1, 2], [3, 4]]).rot90(); // => [[2, 4], [1, 3]]
    */
   rot90(times = 1, axes: readonly [number, number] = [0, 1]): Tensor {
+    if (!Number.isInteger(times)) throw new TensorError(`rot90: times must be an integer, got ${times}`);
     const [from, to] = this.axesIn(axes, "rot90");
     switch (((times % 4) + 4) % 4) {
       case 1:
@@ -362,6 +363,7 @@ const isCount = (n: number): boolean => Number.isInteger(n) && n >= 0;
 const isList = (x: unknown): x is readonly number[] => Array.isArray(x);
 
 function rolled(x: Tensor, axis: number, shift: number): Tensor {
+  if (!Number.isInteger(shift)) throw new TensorError(`roll: shifts must be integers, got ${shift}`);
   if (x.ndim === 0) return x;
   const size = x.sizeAt(axis);
   const by = size === 0 ? 0 : ((shift % size) + size) % size;

@@ -12,13 +12,15 @@ export abstract class Diagonals extends Movement {
    * @example Tensor.ones([2, 2]).tril(); // => [[1, 0], [1, 1]]
    */
   tril(offset = 0): Tensor {
-    return this.triangle("tril", (row, column) => column.le(row.add(offset)));
+    return this.triangle("tril", offset, (row, column) => column.le(row.add(offset)));
   }
   /** With zeros below the diagonal `offset` of the last two axes. */
   triu(offset = 0): Tensor {
-    return this.triangle("triu", (row, column) => column.ge(row.add(offset)));
+    return this.triangle("triu", offset, (row, column) => column.ge(row.add(offset)));
   }
-  private triangle(operation: string, keep: (row: Tensor, column: Tensor) => Tensor): Tensor {
+  private triangle(operation: string, offset: number, keep: (row: Tensor, column: Tensor) => Tensor): Tensor {
+    if (!Number.isInteger(offset))
+      throw new TensorError(`${operation}: offset must be an integer, got ${offset}`);
     if (this.ndim < 2) throw new TensorError(`${operation}: ${this} has no last two axes`);
     const shape = this.shape.slice(-2);
     const kept = keep(this.wrap(iota(shape, 0)), this.wrap(iota(shape, 1)));
@@ -31,6 +33,8 @@ export abstract class Diagonals extends Movement {
    * @example Tensor.arange(9).reshape([3, 3]).diagonal(1); // => [1, 5]
    */
   diagonal(offset = 0, axis1 = -2, axis2 = -1): Tensor {
+    if (!Number.isInteger(offset))
+      throw new TensorError(`diagonal: offset must be an integer, got ${offset}`);
     if (this.ndim < 2) throw new TensorError(`diagonal: ${this} has no two axes`);
     const matrices = this.movedim(this.axesIn([axis1, axis2], "diagonal"), [-2, -1]);
     const [rows, columns] = matrices.sizes.slice(-2);

@@ -206,7 +206,7 @@ export abstract class Elementwise extends TensorCore {
     const size = this.abs().mod(other instanceof TensorCore ? (other as Tensor).abs() : absolute(other));
     return this.lt(0).where(size.neg(), size);
   }
-  /** this ^ exponent. */
+  /** this ^ exponent; of integers to whole numbers that are not negative an integer, to integer tensors a float. */
   pow(exponent: Operand): Tensor {
     if (exponent === 2) return this.mul(this.self);
     if (exponent === 1) return this.self;
