@@ -39,7 +39,6 @@ const INTEGER_FIRST = [
   "triu",
   "diagonal",
   "roll",
-  "chunk",
   "topk",
   "kthvalue",
   "repeatInterleave",
