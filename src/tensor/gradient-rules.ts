@@ -192,7 +192,8 @@ function reduceGradient(node: ReduceNode, g: Node): Node | undefined {
     case "max":
     case "min": {
       // Equal extremes share the gradient evenly.
-      const hits = binary("eq", x, spread(node));
+      // A NaN is the extreme, and equals nothing.
+      const hits = binary("or", binary("eq", x, spread(node)), binary("ne", x, x));
       const ones = where(hits, full(x, 1), full(x, 0));
       return only(hits, spread(div(g, reduceNode(ones, "add", node.axes))));
     }

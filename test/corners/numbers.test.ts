@@ -270,3 +270,8 @@ corner(
   },
   NO_FLOAT64,
 );
+
+corner(38, "a NaN that is the extreme gets its gradient", async () => {
+  const slope = grad((x: Tensor) => x.max());
+  expect(await numbers(slope(f(1, Number.NaN, 3)))).toEqual([0, 1, 0]);
+});

@@ -33,16 +33,7 @@ const AXIS_FIRST = [
 );
 
 /** Methods that take an integer first: a number of times, pieces or places. */
-const INTEGER_FIRST = [
-  "rot90",
-  "tril",
-  "triu",
-  "diagonal",
-  "roll",
-  "topk",
-  "kthvalue",
-  "repeatInterleave",
-];
+const INTEGER_FIRST = ["rot90", "tril", "triu", "diagonal", "roll", "topk", "kthvalue", "repeatInterleave"];
 
 /** A method's wrong arguments on a float32[2, 3]. */
 const TABLE: readonly (readonly [string, readonly unknown[]])[] = [
