@@ -50,7 +50,14 @@ export type { Dim, Shape } from "./graph/node.js";
 export * as nn from "./nn/index.js";
 export type { DType, Scalar } from "./scalar/dtype.js";
 export { autocast } from "./tensor/autocast.js";
-export { type NestedArray, type Operand, TensorError, type TypedArray } from "./tensor/core.js";
+export { promote as promoteTypes } from "./graph/promote.js";
+export {
+  broadcastShapes,
+  type NestedArray,
+  type Operand,
+  TensorError,
+  type TypedArray,
+} from "./tensor/core.js";
 export type {
   FourierAxesOptions,
   FourierNorm,

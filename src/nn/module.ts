@@ -116,6 +116,7 @@ export function loadStateDict(
   const pairs = Object.entries(own).filter(([name]) => Object.hasOwn(dict, name));
   for (const [name, tensor] of pairs) {
     const given = dict[name];
+    if (!(given instanceof Tensor)) throw new Error(`loadStateDict: ${name} is ${given}, not a tensor`);
     const kinds = [given.dtype, tensor.dtype];
     const convertible = given.dtype === tensor.dtype || kinds.every(isFloat) || kinds.every(isInteger);
     if (!convertible || !sameShape(given.shape, tensor.shape)) {

@@ -78,7 +78,7 @@ export abstract class Elementwise extends TensorCore {
   }
 
   /** A float function; integers are converted to the default float first. */
-  protected float(op: UnaryOp): Tensor {
+  protected ofFloats(op: UnaryOp): Tensor {
     return this.wrap(unary(op, castNode(this.node, isFloat(this.dtype) ? this.dtype : DEFAULT_FLOAT)));
   }
 
@@ -110,6 +110,12 @@ export abstract class Elementwise extends TensorCore {
 
   float32(): Tensor {
     return this.cast("float32");
+  }
+  float(): Tensor {
+    return this.cast("float32");
+  }
+  double(): Tensor {
+    return this.cast("float64");
   }
   half(): Tensor {
     return this.cast("float16");
@@ -292,23 +298,23 @@ export abstract class Elementwise extends TensorCore {
   }
   /** 1 / this. */
   reciprocal(): Tensor {
-    return this.float("reciprocal");
+    return this.ofFloats("reciprocal");
   }
   sqrt(): Tensor {
-    return this.float("sqrt");
+    return this.ofFloats("sqrt");
   }
   /** 1 / sqrt(this). */
   rsqrt(): Tensor {
-    return this.float("sqrt").reciprocal();
+    return this.ofFloats("sqrt").reciprocal();
   }
 
   // --- functions ---------------------------------------------------------------------------------------------------
 
   exp(): Tensor {
-    return this.float("exp");
+    return this.ofFloats("exp");
   }
   exp2(): Tensor {
-    return this.float("exp2");
+    return this.ofFloats("exp2");
   }
   /**
    * exp(this) - 1, exact near 0: tanh(x/2) * (exp(x) + 1).
@@ -323,13 +329,13 @@ export abstract class Elementwise extends TensorCore {
   }
   /** Natural logarithm. */
   log(): Tensor {
-    return this.float("log");
+    return this.ofFloats("log");
   }
   log2(): Tensor {
-    return this.float("log2");
+    return this.ofFloats("log2");
   }
   log10(): Tensor {
-    return this.float("log").mul(Math.LOG10E);
+    return this.ofFloats("log").mul(Math.LOG10E);
   }
   /**
    * log(1 + this), exact near 0: what rounding took from y = 1 + x is given back, as log(y + d) is log(y) + d/y. The
@@ -344,16 +350,16 @@ export abstract class Elementwise extends TensorCore {
     return y.eq(1).where(x, corrected);
   }
   sin(): Tensor {
-    return this.float("sin");
+    return this.ofFloats("sin");
   }
   cos(): Tensor {
-    return this.float("cos");
+    return this.ofFloats("cos");
   }
   tan(): Tensor {
     return this.sin().div(this.cos());
   }
   tanh(): Tensor {
-    return this.float("tanh");
+    return this.ofFloats("tanh");
   }
   /** Exact near 0, and as large as the dtype holds. */
   sinh(): Tensor {
@@ -375,7 +381,7 @@ export abstract class Elementwise extends TensorCore {
   }
   /** Gauss error function. */
   erf(): Tensor {
-    return this.float("erf");
+    return this.ofFloats("erf");
   }
   floor(): Tensor {
     return isFloat(this.dtype) ? this.unary("floor") : this.self;
@@ -386,6 +392,9 @@ export abstract class Elementwise extends TensorCore {
   /** Towards zero. */
   trunc(): Tensor {
     return isFloat(this.dtype) ? this.unary("trunc") : this.self;
+  }
+  fix(): Tensor {
+    return this.trunc();
   }
   /**
    * To the nearest integer, ties to even.

@@ -88,6 +88,12 @@ export abstract class Fourier extends Factorisation {
     return this.self;
   }
 
+  private signals(operation: string): Tensor {
+    if (this.ndim === 1 && this.shape[0] === 2)
+      throw new TensorError(`${operation}: ${this} is one complex number, and no signal [.., n, 2]`);
+    return this.pairs(operation);
+  }
+
   // --- along one axis ----------------------------------------------------------------------------------------------
 
   /**
@@ -103,7 +109,7 @@ export abstract class Fourier extends Factorisation {
     return this.complexTransform("ifft", 1, options);
   }
   private complexTransform(operation: string, sign: Sign, { n, axis = -1, norm }: FourierOptions): Tensor {
-    const x = this.pairs(operation);
+    const x = this.signals(operation);
     const at = axisOf(axis, x.ndim - 1, operation);
     const length = lengthOf(operation, x, at, n);
     const result = transform(planesOf(resized(x, at, length), at), sign);
@@ -138,7 +144,7 @@ export abstract class Fourier extends Factorisation {
   }
   /** What a whole signal with this half gives: its other half is conjugate, so that the result is real. */
   private realTransform(operation: string, sign: Sign, { n, axis = -1, norm }: FourierOptions): Tensor {
-    const x = this.pairs(operation);
+    const x = this.signals(operation);
     const at = axisOf(axis, x.ndim - 1, operation);
     const length = lengthOf(operation, x, at, n ?? 2 * (x.sizeAt(at) - 1));
     const half = planesOf(resized(x, at, Math.floor(length / 2) + 1), at);
@@ -185,6 +191,24 @@ export abstract class Fourier extends Factorisation {
   irfftn(options: FourierAxesOptions = {}): Tensor {
     const [last, ...others] = this.several("irfftn", options, this.ndim - 1).reverse();
     return others.reduce((x, own) => x.ifft(own), this.self).irfft(last);
+  }
+  /** hfft along the last of several axes, fft along the others. */
+  hfftn(options: FourierAxesOptions = {}): Tensor {
+    const [last, ...others] = this.several("hfftn", options, this.ndim - 1).reverse();
+    return others.reduce((x, own) => x.fft(own), this.self).hfft(last);
+  }
+  /** The inverse of hfftn. */
+  ihfftn(options: FourierAxesOptions = {}): Tensor {
+    const [last, ...others] = this.several("ihfftn", options, this.ndim).reverse();
+    return others.reduce((x, own) => x.ifft(own), this.ihfft(last));
+  }
+  /** hfftn along two axes; default the last two. */
+  hfft2({ axes = [-2, -1], ...options }: FourierAxesOptions = {}): Tensor {
+    return this.hfftn({ axes, ...options });
+  }
+  /** The inverse of hfft2. */
+  ihfft2({ axes = [-2, -1], ...options }: FourierAxesOptions = {}): Tensor {
+    return this.ihfftn({ axes, ...options });
   }
   /** Each axis with its options; axes are counted among `rank`. */
   private several(

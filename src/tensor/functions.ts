@@ -57,14 +57,23 @@ export abstract class Functions extends Arithmetic {
   asinh(): Tensor {
     return smooth([this.toFloats()], trigonometric.asinh, (_, x) => x.square().add(1).rsqrt());
   }
+  arcsinh(): Tensor {
+    return this.asinh();
+  }
   /** NaN below 1. */
   acosh(): Tensor {
     // Not of x^2 - 1, which near 1 has few digits.
     return smooth([this.toFloats()], trigonometric.acosh, (_, x) => x.sub(1).mul(x.add(1)).rsqrt());
   }
+  arccosh(): Tensor {
+    return this.acosh();
+  }
   /** NaN beyond 1, infinite at it. */
   atanh(): Tensor {
     return smooth([this.toFloats()], trigonometric.atanh, (_, x) => x.square().rsub(1).reciprocal());
+  }
+  arctanh(): Tensor {
+    return this.atanh();
   }
   deg2rad(): Tensor {
     return this.toFloats().mul(Math.PI / 180);

@@ -1,7 +1,7 @@
 // Products of tensors beyond matrices: Einstein sums' relatives, distances between rows, and products with something
 // added.
 
-import { axisOf, broadcastShapes, TensorError } from "./core.js";
+import { axisOf, broadcastShapes, type Operand, TensorError } from "./core.js";
 import { join } from "./einsum.js";
 import { contract, contractionType, Linear } from "./linear.js";
 import type { ReduceOptions } from "./reduction.js";
@@ -196,6 +196,10 @@ export abstract class Products extends Linear {
   ): Tensor {
     const unit = (x: Tensor): Tensor => x.div(atLeast(x.norm(2, axis, { keepdim: true }), eps));
     return unit(this.toFloats()).mul(unit(other)).sum(axis);
+  }
+  /** Norm of this - other, over all elements. */
+  dist(other: Operand, p = 2): Tensor {
+    return this.sub(other).norm(p);
   }
   /**
    * Norms of the differences of every row of this, [.., n, width], from every row of other, [.., m, width]: [.., n, m].

@@ -66,6 +66,19 @@ export abstract class Reduction extends Arrangement {
     if (dtype !== undefined) return this.cast(dtype).sum(axes, { keepdim }).cast(dtype);
     return this.accumulate("add", axes, keepdim);
   }
+  /**
+   * Summed to a shape that broadcasts to this one: what expand repeated adds up again.
+   *
+   * @example Tensor.ones([2, 3]).sumToSize([1, 3]); // => [[2, 2, 2]]
+   */
+  sumToSize(shape: readonly number[]): Tensor {
+    const lead = this.ndim - shape.length;
+    const axes = this.sizes.flatMap((d, i) => (i < lead || (shape[i - lead] === 1 && d !== 1) ? [i] : []));
+    const total = this.sum(axes, { keepdim: true });
+    if (lead < 0 || `${total.sizes.slice(lead)}` !== `${shape}`)
+      throw new TensorError(`sumToSize: [${shape}] does not broadcast to the shape of ${this}`);
+    return total.reshape(shape);
+  }
   /** Product along axes; dtypes as sum. The product of nothing is 1. */
   prod(axes?: Axes, { keepdim, dtype }: SumOptions = {}): Tensor {
     if (dtype !== undefined) return this.cast(dtype).prod(axes, { keepdim }).cast(dtype);
