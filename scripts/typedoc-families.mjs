@@ -10,7 +10,7 @@ const FAMILIES = {
   "What a tensor is, reading, gradients": ["core", "tensor"],
   Creation: ["creation", "ranges"],
   "Random numbers": ["sampling", "random"],
-  "Arithmetic, comparison, logic": ["elementwise", "arithmetic"],
+  "Arithmetic, comparison, logic": ["operands", "elementwise", "arithmetic"],
   "Functions of numbers": ["functions"],
   "Shape and order": ["movement", "arrangement", "diagonals"],
   Indexing: ["indexing"],

@@ -4,7 +4,8 @@
 import { largestFloat } from "../scalar/convert.js";
 import { bytesOf, type DType, isFloat, isUnsigned } from "../scalar/dtype.js";
 import { type Operand, TensorCore, TensorError } from "./core.js";
-import { type DivisionOptions, Elementwise, toFloat } from "./elementwise.js";
+import { type DivisionOptions, Elementwise } from "./elementwise.js";
+import { toFloat } from "./operands.js";
 import { neighbourTowards, scaledByPower, signBitOf, splitExponent, withSignOf } from "./float-bits.js";
 import { smooth } from "./smooth.js";
 import type { Tensor } from "./tensor.js";
