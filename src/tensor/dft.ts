@@ -36,6 +36,8 @@ export function transform(x: Tensor, sign: Sign): Tensor {
   }
   y = product(y.unsqueeze(-1), sign).squeeze(-1);
   if (widths.length === 0) return y;
+  // Stored as it comes: products that were written in the last order would step far from place to place.
+  y = y.contiguous();
   // [.., k1, k2, .., planes, k] to [.., planes, k * .. + k2 * width + k1].
   const lead = y.ndim - 2 - widths.length;
   const axes = widths.map((_, i) => lead + i).reverse();

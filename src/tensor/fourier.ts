@@ -61,6 +61,7 @@ export abstract class Fourier extends Factorisation {
   /** Product of complex numbers, pairs [.., 2]; the other axes broadcast. */
   complexMul(other: Tensor): Tensor {
     this.pairs("complexMul");
+    other.pairs("complexMul");
     const [a, b, c, d] = [this.self, other].flatMap((x) => [x.select(-1, 0), x.select(-1, 1)]);
     const [re, im] = [a.mul(c).sub(b.mul(d)), a.mul(d).add(b.mul(c))];
     return re.unsqueeze(-1).cat(-1, im.unsqueeze(-1));
@@ -123,6 +124,7 @@ export abstract class Fourier extends Factorisation {
    */
   rfft({ n, axis = -1, norm }: FourierOptions = {}): Tensor {
     const x = this.toFloats();
+    if (x.ndim === 0) throw new TensorError(`rfft: ${this} is no signal [.., n]`);
     const at = axisOf(axis, x.ndim, "rfft");
     const length = lengthOf("rfft", x, at, n);
     const result = transform(planesOf(resized(x, at, length).unsqueeze(-1), at), -1);
@@ -140,7 +142,7 @@ export abstract class Fourier extends Factorisation {
   /** The inverse of hfft: pairs [.., n / 2 + 1, .., 2] of real numbers. */
   ihfft({ n, axis = -1, norm = "backward" }: FourierOptions = {}): Tensor {
     const turned = { backward: "forward", ortho: "ortho", forward: "backward" } as const;
-    return this.rfft({ n, axis, norm: turned[norm] }).complexConj();
+    return this.rfft({ n, axis, norm: turned[norm] ?? norm }).complexConj();
   }
   /** What a whole signal with this half gives: its other half is conjugate, so that the result is real. */
   private realTransform(operation: string, sign: Sign, { n, axis = -1, norm }: FourierOptions): Tensor {
@@ -320,6 +322,8 @@ function pairsOf(x: Tensor, axis: number): Tensor {
 }
 
 function scaled(x: Tensor, length: number, sign: Sign, norm: FourierNorm = "backward"): Tensor {
+  if (!["backward", "ortho", "forward"].includes(norm))
+    throw new TensorError(`Fourier transforms: norm is "backward", "ortho" or "forward", not "${norm}"`);
   if (norm === "ortho") return x.div(Math.sqrt(length));
   return (norm === "backward") === (sign === 1) ? x.div(length) : x;
 }
