@@ -59,12 +59,17 @@ export function limitKernels(
       if (heaviest === undefined) break;
       const path = pathToCut(heaviest, members);
       const at = path.pop()!;
-      forced.add(at);
-      cut(at, at);
-      // What lies between still draws on its other inputs.
-      for (const above of path.reverse()) {
-        members.set(above, union(drawnOn(above), members).add(above));
-        sources.set(above, union(drawnOn(above), sources));
+      if (members.get(at)!.size === 1) {
+        // It is stored already, and everything on the way only moves it.
+        for (const above of path) cut(above, at);
+      } else {
+        forced.add(at);
+        cut(at, at);
+        // What lies between still draws on its other inputs.
+        for (const above of path.reverse()) {
+          members.set(above, union(drawnOn(above), members).add(above));
+          sources.set(above, union(drawnOn(above), sources));
+        }
       }
       nodes = union(inputs, members);
       read = union(inputs, sources);
