@@ -26,28 +26,21 @@ const FEWEST_BUFFERS = 4;
 
 /**
  * Kernels that compute the roots. Every root that is not a leaf gets storage. Placing only estimates how many buffers
- * a kernel will use; where one comes out with more than there may be, all is placed again for fewer, knowing what was
- * stored.
+ * a kernel will use; where one comes out with more than there may be, all is placed again for fewer.
  */
 export function fuse(roots: readonly Node[], target: Target): FusedGraph {
-  let known: ReadonlySet<Node> = new Set();
   for (let buffers = target.maxBuffers; ; buffers--) {
-    const { stored, ...fused } = fuseWithin(roots, { ...target, maxBuffers: buffers }, known);
-    known = stored;
+    const fused = fuseWithin(roots, { ...target, maxBuffers: buffers });
     const fits = fused.kernels.every(({ nodes }) => nodes.length <= target.maxBuffers);
     if (fits || buffers <= FEWEST_BUFFERS) return fused;
   }
 }
 
-function fuseWithin(
-  roots: readonly Node[],
-  target: Target,
-  known: ReadonlySet<Node>,
-): FusedGraph & { readonly stored: ReadonlySet<Node> } {
-  const { drafts, stored } = place(roots, target, known);
+function fuseWithin(roots: readonly Node[], target: Target): FusedGraph {
+  const { drafts, stored } = place(roots, target);
   const groups = join(order(drafts), target);
   const kernels = groups.map((group) => emitGroup(group, stored));
-  return { kernels, outputs: roots.map(storageNode), stored };
+  return { kernels, outputs: roots.map(storageNode) };
 }
 
 /** Producers first; among the ready ones, by depth, so that independent nests of one depth stand together. */

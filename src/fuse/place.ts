@@ -65,12 +65,8 @@ export function storageNode(root: Node): Node {
 }
 
 /** Decides for the graph under `roots`, all of which get storage. */
-export function place(
-  roots: readonly Node[],
-  target: Target,
-  known: ReadonlySet<Node> = new Set(),
-): PlacedGraph {
-  return new Placer(roots, target, known).run();
+export function place(roots: readonly Node[], target: Target): PlacedGraph {
+  return new Placer(roots, target).run();
 }
 
 class Placer {
@@ -89,13 +85,12 @@ class Placer {
   constructor(
     roots: readonly Node[],
     private readonly target: Target,
-    known: ReadonlySet<Node>,
   ) {
     const bases = roots.map(storageNode);
     this.order = topologicalNodes(bases);
     for (const base of bases) if (!isLeaf(base)) this.rootStorage.add(base);
     for (const node of this.order) if (node.op === "after") this.rootStorage.add(node.inputs[1]);
-    const { forced, work } = limitKernels(this.order, target, known);
+    const { forced, work } = limitKernels(this.order, target);
     for (const node of forced) this.rootStorage.add(node);
     this.cuts = forced;
     this.work = work;
