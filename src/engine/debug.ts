@@ -4,7 +4,7 @@ import type { Device } from "../device/device.js";
 import type { Kernel } from "../kernel/ir.js";
 import { printKernel, printProgram } from "../kernel/print.js";
 import type { Program } from "../lower/program.js";
-import { type Action, printAction } from "../schedule/actions.js";
+import { type Action, printAction } from "../schedule/actions/action.js";
 import { getConfig } from "./config.js";
 
 const say = (line: string): void => console.error(line);

@@ -34,7 +34,7 @@ import {
   visitStatements,
 } from "../kernel/ir.js";
 import { bytesOf, isUnsigned } from "../scalar/dtype.js";
-import { splitLoop } from "../schedule/actions.js";
+import { splitLoop } from "../schedule/actions/split.js";
 import { and, ne, not, or, shl, shr } from "./arithmetic.js";
 import { type Rewriter, rebuild, rewriteStatements } from "./rewrite.js";
 

@@ -2,9 +2,10 @@
 
 import type { Target } from "../device/target.js";
 import type { Kernel } from "../kernel/ir.js";
-import { heuristicSchedule, type Scheduled } from "./heuristics.js";
+import type { Scheduled } from "./heuristics/draft.js";
+import { heuristicSchedule } from "./heuristics/heuristics.js";
 
-export type { Scheduled } from "./heuristics.js";
+export type { Scheduled } from "./heuristics/draft.js";
 
 /** The kernel with its loops arranged for the target, and the actions that did it. */
 export function scheduleKernel(kernel: Kernel, target: Target): Scheduled {

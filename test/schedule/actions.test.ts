@@ -5,7 +5,8 @@ import { parseKernel } from "../../src/kernel/parse.js";
 import { printKernel } from "../../src/kernel/print.js";
 import { verifyKernel } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
-import { type Action, applySchedule, printAction, ScheduleError } from "../../src/schedule/actions.js";
+import { type Action, printAction, ScheduleError } from "../../src/schedule/actions/action.js";
+import { applySchedule } from "../../src/schedule/actions/apply.js";
 import { difference, fill, runKernel, runProgram } from "./compare.js";
 import { cpuTarget, TEXTS } from "./workloads.js";
 

@@ -6,7 +6,7 @@ import type { Kernel } from "../../src/kernel/ir.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
-import { heuristicSchedule } from "../../src/schedule/heuristics.js";
+import { heuristicSchedule } from "../../src/schedule/heuristics/heuristics.js";
 import { LIMITED_TARGET } from "../devices/limited.js";
 import { backwards, difference, fill, phasesBackwards, runKernel, runProgram } from "./compare.js";
 import { cpuTarget, kernelsOf, parsedTexts, WORKLOADS } from "./workloads.js";

@@ -9,7 +9,8 @@ import { printKernel } from "../../src/kernel/print.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
-import { type Action, applyAction, printAction, ScheduleError } from "../../src/schedule/actions.js";
+import { type Action, printAction, ScheduleError } from "../../src/schedule/actions/action.js";
+import { applyAction } from "../../src/schedule/actions/apply.js";
 import {
   backwards,
   difference,

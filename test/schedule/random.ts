@@ -3,7 +3,8 @@
 import * as g from "../../src/graph/node.js";
 import { type Kernel, loadsOf, type Stmt, visitStatements } from "../../src/kernel/ir.js";
 import type { DType } from "../../src/scalar/dtype.js";
-import { type Action, findLoop } from "../../src/schedule/actions.js";
+import type { Action } from "../../src/schedule/actions/action.js";
+import { findLoop } from "../../src/schedule/actions/loops.js";
 import { leaf } from "./workloads.js";
 
 /** Numbers taken one after the other; zeros when there are no more. */

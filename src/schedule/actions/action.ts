@@ -1,0 +1,48 @@
+// A schedule is a list of actions, as data: it can be printed, stored and applied again (apply.ts). Loops are named;
+// names are unique within a kernel.
+
+export type Action =
+  /** loop -> `{loop}o` x `{loop}i` of `factor`. A rest is done by a loop `{loop}t` after it, or guarded. */
+  | {
+      readonly action: "split";
+      readonly loop: string;
+      readonly factor: number;
+      readonly tail: "peel" | "guard";
+    }
+  /** Two loops, one directly in the other, become one, if every address allows it; it keeps the outer's name. */
+  | { readonly action: "collapse"; readonly outer: string; readonly inner: string }
+  /** Moves a loop of independent iterations inwards, over statements and through loops; until inside `inside`. */
+  | { readonly action: "reorder"; readonly loop: string; readonly inside?: string }
+  | { readonly action: "unroll"; readonly loop: string }
+  | { readonly action: "vectorize"; readonly loop: string }
+  | { readonly action: "parallel"; readonly loop: string }
+  /**
+   * The iterations of a loop of a reduction accumulate separately and are joined after it: as lanes (`inner`: the
+   * loop's parts lie next to each other), as further accumulators (`outer`), or in memory that threads share.
+   */
+  | { readonly action: "rfactor"; readonly loop: string; readonly layout: "inner" | "outer" | "shared" }
+  /**
+   * Copies what the body of `at` (or the kernel) reads of a buffer into nearer memory, laid out in the order of the
+   * loops named, last fastest; what lies beyond the buffer becomes zero.
+   */
+  | {
+      readonly action: "stage";
+      readonly buffer: string;
+      readonly at: string | undefined;
+      readonly order: readonly string[];
+      readonly space: "local" | "scratch";
+    }
+  /** Splits a loop's range where conditions on it alone change, so that inside they hold or fail throughout. */
+  | { readonly action: "partition"; readonly loop: string };
+
+export class ScheduleError extends Error {
+  override name = "ScheduleError";
+}
+
+export const printAction = (a: Action): string => {
+  const { action, ...fields } = a;
+  return `${action}(${Object.values(fields)
+    .filter((x) => x !== undefined)
+    .map((x) => (Array.isArray(x) ? `[${x.join(" ")}]` : String(x)))
+    .join(", ")})`;
+};

@@ -1,0 +1,56 @@
+// Applies actions to kernels.
+
+import type { Kernel, Stmt } from "../../kernel/ir.js";
+import { ScheduleError, type Action } from "./action.js";
+import { mapLoop, isSum, requireIndependent, requireLanes, whole } from "./loops.js";
+import { splitLoop } from "./split.js";
+import { collapse } from "./collapse.js";
+import { sink } from "./reorder.js";
+import { factorReduction } from "./rfactor.js";
+import { stage } from "./stage.js";
+import { partition } from "./partition.js";
+
+/** The kernel after one action. Throws a ScheduleError if the action is not legal on it. */
+export function applyAction(kernel: Kernel, a: Action): Kernel {
+  return { ...kernel, body: transform(kernel.body, a) };
+}
+
+export const applySchedule = (kernel: Kernel, actions: readonly Action[]): Kernel =>
+  actions.reduce(applyAction, kernel);
+
+function transform(body: readonly Stmt[], a: Action): Stmt[] {
+  switch (a.action) {
+    case "split":
+      return mapLoop(body, a.loop, (s) => splitLoop(whole(s), a.factor, a.tail));
+    case "collapse":
+      return mapLoop(body, a.outer, (s) => [collapse(whole(s), a.inner)]);
+    case "reorder":
+      return mapLoop(body, a.loop, (s) => {
+        requireIndependent(s);
+        return sink(s.atom, s.loop, s.body, a.inside);
+      });
+    case "unroll":
+      return mapLoop(body, a.loop, (s) => {
+        if (s.atom.extent.value === undefined)
+          throw new ScheduleError(`unroll: loop ${s.atom.name} has ${s.atom.extent} iterations`);
+        return [{ ...whole(s), loop: "unroll" }];
+      });
+    case "vectorize":
+      return mapLoop(body, a.loop, (s) => {
+        if (!isSum(s)) requireIndependent(s);
+        requireLanes(s);
+        return [{ ...s, loop: "vectorize" }];
+      });
+    case "parallel":
+      return mapLoop(body, a.loop, (s) => {
+        requireIndependent(s);
+        return [{ ...s, loop: "parallel" }];
+      });
+    case "rfactor":
+      return factorReduction(body, a.loop, a.layout);
+    case "stage":
+      return stage(body, a);
+    case "partition":
+      return mapLoop(body, a.loop, (s) => partition(whole(s)));
+  }
+}

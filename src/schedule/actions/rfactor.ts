@@ -1,0 +1,111 @@
+// Gives the iterations of a reduction accumulators of their own.
+
+import { addIndex, type Index, type IndexLike, mulIndex, strideOf, toIndex } from "../../kernel/index.js";
+import {
+  type AccumulateStmt,
+  accumulate,
+  alloc,
+  type Buffer,
+  constant,
+  type ForStmt,
+  forLoop,
+  load,
+  makeBuffer,
+  type Stmt,
+  store,
+  visitStatements,
+} from "../../kernel/ir.js";
+import { reduceIdentity } from "../../scalar/evaluate.js";
+import { ScheduleError } from "./action.js";
+import { findLoop, renamed } from "./loops.js";
+
+/** See the action. The reduction's target must be allocated in a block around the loop. */
+export function factorReduction(
+  body: readonly Stmt[],
+  name: string,
+  layout: "inner" | "outer" | "shared",
+): Stmt[] {
+  const loop = findLoop(body, name);
+  if (loop === undefined) throw new ScheduleError(`there is no loop ${name}`);
+  const targets = new Map<Buffer, AccumulateStmt["op"]>();
+  visitStatements(loop.body, (s) => {
+    if (s.kind === "accumulate" && strideOf(s.index, loop.atom) === 0) targets.set(s.buffer, s.op);
+  });
+  if (targets.size !== 1) throw new ScheduleError(`loop ${name} does not belong to exactly one reduction`);
+  const [[target, op]] = targets;
+  let done = false;
+  const visit = (statements: readonly Stmt[]): Stmt[] => {
+    const holdsTarget = statements.some((s) => s.kind === "alloc" && s.buffer === target);
+    if (!holdsTarget) {
+      return statements.map((s) => (s.kind === "for" || s.kind === "if" ? { ...s, body: visit(s.body) } : s));
+    }
+    const at = statements.findIndex((s) => findLoop([s], name) !== undefined);
+    if (done || at < 0) return [...statements];
+    done = true;
+    const parts = separate(statements[at], loop, target, op, layout);
+    return [...statements.slice(0, at), ...parts, ...statements.slice(at + 1)];
+  };
+  const changed = visit(body);
+  if (layout === "shared" && !body.some((s) => s.kind === "alloc" && s.buffer === target))
+    throw new ScheduleError(`rfactor: the reduction over ${name} is not at the top of the kernel`);
+  if (!done) throw new ScheduleError(`the target of the reduction over ${name} is not allocated around it`);
+  return changed;
+}
+
+function separate(
+  s: Stmt,
+  loop: ForStmt,
+  target: Buffer,
+  op: AccumulateStmt["op"],
+  layout: "inner" | "outer" | "shared",
+): Stmt[] {
+  const { atom } = loop;
+  const { size } = target;
+  const space = layout === "shared" ? "scratch" : "local";
+  const parts = makeBuffer(`${target.name}p`, target.dtype, mulIndex(size, atom.extent), space);
+  const identity = constant(reduceIdentity(op, target.dtype), target.dtype);
+  const at = (element: Index, part: IndexLike): Index =>
+    layout === "inner"
+      ? addIndex(mulIndex(element, atom.extent), part)
+      : addIndex(mulIndex(part, size), element);
+  const each = (suffix: string, make: (element: Index, part: Index) => Stmt): Stmt => {
+    const part = renamed(atom, suffix, atom.extent);
+    if (size.value === 1) return forLoop(part, [make(toIndex(0), toIndex(part))]);
+    const element = renamed(atom, `${suffix}e`, size);
+    const body = [make(toIndex(element), toIndex(part))];
+    return layout === "inner"
+      ? forLoop(element, [forLoop(part, body)])
+      : forLoop(part, [forLoop(element, body)]);
+  };
+  const join = each("j", (element, part) => accumulate(op, target, element, load(parts, at(element, part))));
+  if (layout === "shared") {
+    if (s !== loop || size.value !== 1) {
+      throw new ScheduleError(`rfactor: loop ${atom.name} must be the outermost of a reduction to one value`);
+    }
+    const own = makeBuffer(`${target.name}s`, target.dtype, 1, "local");
+    const body = redirect(loop.body, target, own, () => toIndex(0));
+    const thread = [alloc(own), store(own, 0, identity), ...body, store(parts, atom, load(own, 0))];
+    return [alloc(parts), forLoop(atom, thread, loop.loop), join];
+  }
+  // What a peeled rest accumulates goes to the target itself.
+  const within = (x: Stmt): Stmt => {
+    if (x === loop) return { ...loop, body: redirect(loop.body, target, parts, (index) => at(index, atom)) };
+    return x.kind === "for" || x.kind === "if" ? { ...x, body: x.body.map(within) } : x;
+  };
+  const redirected = [within(s)];
+  return [
+    alloc(parts),
+    each("z", (element, part) => store(parts, at(element, part), identity)),
+    ...redirected,
+    join,
+  ];
+}
+
+/** Accumulates into another buffer. */
+function redirect(body: readonly Stmt[], from: Buffer, to: Buffer, place: (index: Index) => Index): Stmt[] {
+  return body.map((s): Stmt => {
+    if (s.kind === "for" || s.kind === "if") return { ...s, body: redirect(s.body, from, to, place) };
+    if (s.kind !== "accumulate" || s.buffer !== from) return s;
+    return { ...s, buffer: to, index: place(s.index) };
+  });
+}

@@ -1,0 +1,96 @@
+// Splits a loop in two, with what to do about iterations left over.
+
+import {
+  addIndex,
+  divIndex,
+  type Index,
+  isNonNegative,
+  type LoopAtom,
+  mentions,
+  modIndex,
+  mulIndex,
+  negIndex,
+} from "../../kernel/index.js";
+import {
+  type Buffer,
+  constant,
+  type ForStmt,
+  forLoop,
+  type LoopKind,
+  load,
+  type Stmt,
+  scalar,
+  validValue,
+} from "../../kernel/ir.js";
+import { renameLoops, rewriteBody } from "../../kernel/rewrite.js";
+import { reduceIdentity } from "../../scalar/evaluate.js";
+import { allocatedIn, isIndependent, renamed, atPlace, ownAllocs } from "./loops.js";
+
+/** The loops that a loop becomes by the action. */
+export function splitLoop(s: ForStmt, factor: number, tail: "peel" | "guard"): Stmt[] {
+  const { atom } = s;
+  const extent = atom.extent;
+  const rest = modIndex(extent, factor);
+  const inner = renamed(atom, "i", factor);
+  if (rest.value === 0) {
+    const outer = renamed(atom, "o", divIndex(extent, factor));
+    return [nest(outer, inner, s.loop, atPlace(s.body, atom, addIndex(mulIndex(outer, factor), inner)))];
+  }
+  if (tail === "peel") {
+    const whole = divIndex(extent, factor);
+    const outer = renamed(atom, "o", whole);
+    const last = renamed(atom, "t", rest);
+    const main = nest(outer, inner, s.loop, atPlace(s.body, atom, addIndex(mulIndex(outer, factor), inner)));
+    const peeled = renameLoops(
+      atPlace(s.body, atom, addIndex(mulIndex(whole, factor), last)),
+      (name) => `${name}_${last.name}`,
+    );
+    const after = forLoop(last, ownAllocs(peeled), s.loop);
+    return whole.value === 0 ? [after] : [main, after];
+  }
+  const outer = renamed(atom, "o", divIndex(addIndex(extent, factor - 1), factor));
+  const place = addIndex(mulIndex(outer, factor), inner);
+  const within = addIndex(extent, negIndex(place), -1);
+  const reduction = !isIndependent(s);
+  return [
+    nest(
+      outer,
+      inner,
+      s.loop,
+      guard(atPlace(s.body, atom, place), inner, within, reduction, allocatedIn(s.body)),
+    ),
+  ];
+}
+
+const nest = (outer: LoopAtom, inner: LoopAtom, kind: LoopKind, body: readonly Stmt[]): ForStmt =>
+  forLoop(outer, [forLoop(inner, body, kind)], kind);
+
+/**
+ * Makes iterations beyond the end harmless: they store nothing to memory that others see, load zero from where they
+ * have no right to, and add a reduction's identity where the loop is the reduction's own.
+ */
+function guard(
+  body: readonly Stmt[],
+  inner: LoopAtom,
+  within: Index,
+  reduction: boolean,
+  own: ReadonlySet<Buffer>,
+): Stmt[] {
+  const guarded = rewriteBody(body, (x) => {
+    if (x.op !== "load" || own.has(x.buffer)) return x;
+    if (!mentions(x.index, inner) || isNonNegative(within)) return x;
+    return load(x.buffer, x.index, [...x.valid, within], { dtype: x.dtype });
+  });
+  return guarded.map((s): Stmt => {
+    if (s.kind === "for" || s.kind === "if")
+      return { ...s, body: guard(s.body, inner, within, reduction, own) };
+    if (s.kind === "accumulate" && reduction && !own.has(s.buffer) && !mentions(s.index, inner)) {
+      const identity = constant(reduceIdentity(s.op, s.value.dtype), s.value.dtype);
+      return { ...s, value: scalar("where", validValue([within]), s.value, identity) };
+    }
+    if ((s.kind === "store" || s.kind === "accumulate") && !own.has(s.buffer)) {
+      return { kind: "if", valid: [within], body: [s] };
+    }
+    return s;
+  });
+}

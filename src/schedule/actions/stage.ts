@@ -1,0 +1,77 @@
+// Copies what a body reads of a buffer into nearer memory.
+
+import { addIndex, type Atom, type LoopAtom, mulIndex, toIndex } from "../../kernel/index.js";
+import {
+  alloc,
+  forLoop,
+  freeAtoms,
+  load,
+  loadsOf,
+  makeBuffer,
+  type Stmt,
+  store,
+  substituteStatements,
+  visitStatements,
+} from "../../kernel/ir.js";
+import { rewriteBody } from "../../kernel/rewrite.js";
+import { ScheduleError, type Action } from "./action.js";
+import { mapLoop, allocatedIn, writtenIn, renamed } from "./loops.js";
+
+export function stage(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>): Stmt[] {
+  if (a.at === undefined) return stageIn(body, a);
+  if (a.space === "scratch")
+    throw new ScheduleError("stage: memory shared by all threads is filled at the top of the kernel");
+  return mapLoop(body, a.at, (s) => [{ ...s, body: stageIn(s.body, a) }]);
+}
+
+function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>): Stmt[] {
+  const loads = loadsOf(body).filter((x) => x.buffer.name === a.buffer);
+  if (loads.length !== 1)
+    throw new ScheduleError(`stage wants one load of ${a.buffer} there, found ${loads.length}`);
+  const [original] = loads;
+  const inside = new Map<string, LoopAtom>();
+  const ambiguous = new Set<string>(a.order.filter((name, i) => a.order.indexOf(name) !== i));
+  visitStatements(body, (s) => {
+    if (s.kind !== "for") return;
+    if (inside.has(s.atom.name)) ambiguous.add(s.atom.name);
+    inside.set(s.atom.name, s.atom);
+  });
+  const loops = a.order.map((name) => {
+    if (ambiguous.has(name)) throw new ScheduleError(`stage: loop ${name} is named or stands there twice`);
+    const atom = inside.get(name);
+    if (atom?.extent.value === undefined)
+      throw new ScheduleError(`stage: no loop ${name} of constant length there`);
+    return atom;
+  });
+  // The copy stands right before the statement that reads it first: what earlier ones write is done then.
+  const first = body.findIndex((s) => loadsOf([s]).includes(original));
+  const own = allocatedIn(body.slice(first));
+  const changed = writtenIn(body.slice(first));
+  for (const { buffer } of loadsOf([store(original.buffer, 0, original)])) {
+    if (own.has(buffer) || changed.has(buffer))
+      throw new ScheduleError(`stage: ${a.buffer} depends on ${buffer.name}, which is written there`);
+  }
+  const mentioned = freeAtoms(original);
+  for (const atom of mentioned) {
+    const stays = !(atom.kind === "loop" && inside.get(atom.name) === atom) || loops.includes(atom);
+    if (!stays) throw new ScheduleError(`stage: ${a.buffer} also depends on ${atomName(atom)}`);
+  }
+  let size = toIndex(1);
+  let place = toIndex(0);
+  const fresh = new Map<Atom, LoopAtom>();
+  for (const atom of loops) {
+    size = mulIndex(size, atom.extent);
+    place = addIndex(mulIndex(place, atom.extent), atom);
+    fresh.set(atom, renamed(atom, `_${a.buffer}`, atom.extent));
+  }
+  const tile = makeBuffer(`${a.buffer}s`, original.buffer.dtype, size, a.space);
+  let copy: Stmt[] = substituteStatements([store(tile, place, original)], (atom) => {
+    const own = fresh.get(atom);
+    return own && toIndex(own);
+  });
+  for (const atom of [...loops].reverse()) copy = [forLoop(fresh.get(atom)!, copy)];
+  const used = rewriteBody(body, (x) => (x === original ? load(tile, place) : x));
+  return [...used.slice(0, first), alloc(tile), ...copy, ...used.slice(first)];
+}
+
+const atomName = (atom: Atom): string => ("name" in atom ? atom.name : atom.kind);

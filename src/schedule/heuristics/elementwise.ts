@@ -1,0 +1,40 @@
+// Nests that compute each element on its own.
+
+import type { ForStmt } from "../../kernel/ir.js";
+import { type Chain, chainOf, tripsOf } from "../nest.js";
+import type { Draft } from "./draft.js";
+import { fillable, lanesFor, vectorizeLoop, vectorLoop } from "./vectors.js";
+
+export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: boolean): void {
+  const outermost = loops[0].atom.name;
+  if (partitionAll(draft, loops)) {
+    // Each piece is a nest of its own now.
+    for (const piece of piecesOf(draft, loops)) scheduleElementwise(draft, chainOf(draft.loop(piece)!), top);
+    return;
+  }
+  const lanes = lanesFor(draft, body);
+  const vector = vectorLoop(
+    loops.map((s) => s.atom),
+    body,
+  );
+  if (top && loops.length > 1) draft.apply({ action: "parallel", loop: outermost });
+  if (vector === undefined || lanes === 1 || body.some((s) => s.kind === "if")) {
+    if (top && loops.length === 1) draft.apply({ action: "parallel", loop: outermost });
+    return;
+  }
+  const width = fillable(lanes, tripsOf(vector));
+  if (width === 1) return;
+  const unroll = tripsOf(vector) >= 8 * width && body.length === 1 ? 4 : 1;
+  vectorizeLoop(draft, vector.name, width, unroll, top && loops.length === 1);
+}
+
+function partitionAll(draft: Draft, loops: readonly ForStmt[]): boolean {
+  const innermost = loops[loops.length - 1];
+  return tripsOf(innermost.atom) >= 8 && draft.apply({ action: "partition", loop: innermost.atom.name });
+}
+
+/** The outermost loops that hold the pieces of a partitioned innermost loop. */
+function piecesOf(draft: Draft, loops: readonly ForStmt[]): string[] {
+  const innermost = loops[loops.length - 1].atom.name;
+  return [0, 1, 2, 3].map((i) => `${innermost}p${i}`).filter((name) => draft.loop(name) !== undefined);
+}

@@ -1,0 +1,53 @@
+// Hand-made schedules for CPUs and WebAssembly, chosen by properties of the loop nest alone: which addresses move with
+// which loop, what is used again and how often, how much there is to do. The result is a list of actions.
+//
+// A nest is a contraction (some operand is used again along an output loop), a reduction, an elementwise nest, or a
+// row program (several nests inside shared outer loops). See docs/architecture.md for what each schedule looks like.
+
+import type { Target } from "../../device/target.js";
+import type { Kernel } from "../../kernel/ir.js";
+import { isIndependent } from "../actions/loops.js";
+import { asReduction, chainOf } from "../nest.js";
+import { Draft, type Scheduled } from "./draft.js";
+import { scheduleElementwise } from "./elementwise.js";
+import { scheduleInner } from "./inner.js";
+import { scheduleReduction } from "./reduction.js";
+import { scheduleRows } from "./rows.js";
+
+export function heuristicSchedule(kernel: Kernel, target: Target): Scheduled {
+  const draft = new Draft(kernel, target);
+  for (const s of kernel.body) if (s.kind === "for") scheduleTop(draft, s.atom.name);
+  return { kernel: draft.kernel, actions: draft.actions };
+}
+
+function scheduleTop(draft: Draft, name: string): void {
+  collapseAll(draft, name);
+  const s = draft.loop(name);
+  if (s === undefined) return;
+  // A reduction to one value stands at the top with its accumulator beside it.
+  if (!isIndependent(s)) return scheduleInner(draft, name, true);
+  const chain = chainOf(s);
+  const reduction = asReduction(chain);
+  if (reduction !== undefined) return scheduleReduction(draft, reduction, chain, true);
+  if (!chain.body.some((x) => x.kind === "for")) return scheduleElementwise(draft, chain, true);
+  scheduleRows(draft, chain);
+}
+
+/** Loops become one where addresses allow it. */
+function collapseAll(draft: Draft, name: string): void {
+  const pending = [name];
+  while (pending.length > 0) {
+    const outer = pending.pop()!;
+    const loop = draft.loop(outer);
+    if (loop === undefined) continue;
+    const [only] = loop.body;
+    if (loop.body.length === 1 && only.kind === "for") {
+      const same = isIndependent(loop) === isIndependent(only);
+      if (same && draft.apply({ action: "collapse", outer, inner: only.atom.name })) {
+        pending.push(outer);
+        continue;
+      }
+    }
+    for (const inner of loop.body) if (inner.kind === "for") pending.push(inner.atom.name);
+  }
+}

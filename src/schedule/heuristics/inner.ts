@@ -1,0 +1,52 @@
+// Nests inside others, or at the top of a kernel beside their accumulator.
+
+import { loadsOf, topologicalOrder } from "../../kernel/ir.js";
+import { isIndependent } from "../actions/loops.js";
+import { asReduction, chainOf, product, type Reduction, tripsOf } from "../nest.js";
+import type { Draft } from "./draft.js";
+import { lanesFor } from "./vectors.js";
+import { scheduleReduction, unitStrideLoop, vectorizeReduction, SHARED_REDUCTION } from "./reduction.js";
+import { scheduleElementwise } from "./elementwise.js";
+
+/** A nest inside others, or at the top beside its accumulator. */
+export function scheduleInner(draft: Draft, name: string, top: boolean): void {
+  const s = draft.loop(name);
+  if (s === undefined) return;
+  const chain = chainOf(s);
+  const [only] = chain.body;
+  if (!isIndependent(s) && chain.body.length === 1 && only.kind === "accumulate") {
+    const reduced = chain.loops.map((l) => l.atom);
+    const reduction: Reduction = {
+      outputs: [],
+      reduced,
+      accumulate: only,
+      loads: loadsOf([only]),
+      stores: [],
+    };
+    let loop = unitStrideLoop(reduction)?.name;
+    if (loop === undefined) return;
+    const work = product(reduced) * Math.max(1, topologicalOrder([only.value]).length);
+    if (top && draft.target.threads > 1 && work >= SHARED_REDUCTION && reduced.length === 1) {
+      const share = Math.ceil(tripsOf(reduced[0]) / (4 * draft.target.threads) / 64) * 64;
+      if (
+        draft.apply({ action: "split", loop, factor: share, tail: "peel" }) &&
+        draft.apply({ action: "rfactor", loop: `${loop}o`, layout: "shared" })
+      ) {
+        draft.apply({ action: "parallel", loop: `${loop}o` });
+        loop = `${loop}i`;
+        const inner = draft.loop(loop)!;
+        const own: Reduction = { ...reduction, reduced: [inner.atom] };
+        return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), own);
+      }
+    }
+    return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), reduction);
+  }
+  if (!isIndependent(s)) {
+    for (const inner of s.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
+    return;
+  }
+  const reduction = asReduction(chain);
+  if (reduction !== undefined) return scheduleReduction(draft, reduction, chain, false);
+  if (!chain.body.some((x) => x.kind === "for")) return scheduleElementwise(draft, chain, false);
+  for (const inner of chain.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
+}

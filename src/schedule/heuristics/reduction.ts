@@ -1,0 +1,85 @@
+// Nests that reduce, to many values or to one.
+
+import type { LoopAtom } from "../../kernel/index.js";
+import { type Chain, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
+import type { Draft } from "./draft.js";
+import { fillable, lanesFor, vectorizeLoop, vectorLoop } from "./vectors.js";
+import { contractionOf, scheduleContraction } from "./contraction.js";
+
+/** Operations from which a nest is worth packing operands for. */
+const PACKING_WORK = 1 << 18;
+/** Operations from which a reduction to one value is worth all threads. */
+export const SHARED_REDUCTION = 1 << 17;
+
+export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Chain, top: boolean): void {
+  const work = product(reduction.outputs) * product(reduction.reduced);
+  const chosen = contractionOf(draft, reduction, top && work >= PACKING_WORK, chain.body);
+  if (chosen !== undefined) return scheduleContraction(draft, chosen, reduction, top);
+  const lanes = lanesFor(draft, chain.body);
+  const along = vectorLoop([...reduction.outputs, ...reduction.reduced], chain.body);
+  const unit = unitStrideLoop(reduction);
+  if (lanes > 1 && unit !== undefined && reduction.reduced.includes(unit)) {
+    if (top) parallelOuter(draft, reduction.outputs);
+    return vectorizeReduction(draft, unit.name, lanes, reduction);
+  }
+  if (lanes > 1 && along !== undefined && reduction.outputs.includes(along)) {
+    const width = fillable(lanes, tripsOf(along));
+    const unroll = Math.min(4, Math.max(1, Math.floor(tripsOf(along) / (2 * width))));
+    const alone = top && reduction.outputs.length === 1;
+    if (top && !alone)
+      parallelOuter(
+        draft,
+        reduction.outputs.filter((loop) => loop !== along),
+      );
+    if (width > 1)
+      return vectorizeLoop(draft, along.name, width, unroll >= 4 ? 4 : unroll >= 2 ? 2 : 1, alone);
+  }
+  if (top) parallelOuter(draft, reduction.outputs);
+}
+
+/** The loop along which most bytes of the operands are consecutive. */
+export function unitStrideLoop({ outputs, reduced, loads }: Reduction): LoopAtom | undefined {
+  let best: LoopAtom | undefined;
+  let most = 0;
+  for (const loop of [...reduced, ...outputs]) {
+    let count = 0;
+    for (const x of loads) {
+      if (isUnitStride(x, loop) && x.valid.length === 0)
+        count += product([...outputs, ...reduced].filter((l) => movesWith(x, l)));
+    }
+    if (count > most) {
+      best = loop;
+      most = count;
+    }
+  }
+  return best;
+}
+
+function parallelOuter(draft: Draft, loops: readonly LoopAtom[]): void {
+  const [first] = loops;
+  if (first !== undefined) draft.apply({ action: "parallel", loop: first.name });
+}
+
+/** Lanes and accumulators along a reduction's own loop. */
+export function vectorizeReduction(draft: Draft, name: string, lanes: number, reduction: Reduction): void {
+  const loop = reduction.reduced.find((l) => l.name === name)!;
+  const width = fillable(lanes, tripsOf(loop));
+  if (width === 1) return;
+  const vectors = Math.floor(tripsOf(loop) / width);
+  const unroll = vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1;
+  const lane = `${name}i`;
+  if (!draft.apply({ action: "split", loop: name, factor: width, tail: "peel" })) return;
+  if (!draft.apply({ action: "rfactor", loop: lane, layout: "inner" })) return;
+  for (const part of [lane, `${lane}z`, `${lane}j`]) {
+    draft.apply({ action: "vectorize", loop: part });
+  }
+  draft.apply({ action: "reorder", loop: lane });
+  if (unroll === 1) return;
+  const vector = `${name}o`;
+  if (!draft.apply({ action: "split", loop: vector, factor: unroll, tail: "peel" })) return;
+  const several = `${vector}i`;
+  if (!draft.apply({ action: "rfactor", loop: several, layout: "outer" })) return;
+  for (const part of [several, `${several}z`, `${several}j`]) draft.apply({ action: "unroll", loop: part });
+  for (const part of [`${several}ze`, `${several}je`]) draft.apply({ action: "vectorize", loop: part });
+  draft.apply({ action: "reorder", loop: several });
+}

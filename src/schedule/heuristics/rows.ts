@@ -1,0 +1,40 @@
+// Several nests inside shared loops: row programs, such as softmax or a norm over rows.
+
+import type { LoopAtom } from "../../kernel/index.js";
+import { loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
+import { type Chain, isUnitStride, tripsOf } from "../nest.js";
+import type { Draft } from "./draft.js";
+import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
+import { scheduleInner } from "./inner.js";
+
+/** Several nests inside shared loops: threads take rows, each nest inside is scheduled on its own. */
+export function scheduleRows(draft: Draft, { loops, body }: Chain): void {
+  const atoms = loops.map((s) => s.atom);
+  const inner = body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : []));
+  const lanes = lanesFor(draft, body);
+  const across = rowsAcross(atoms, body);
+  if (across !== undefined && lanes > 1) {
+    const width = fillable(lanes, tripsOf(across));
+    if (loops.length > 1) draft.apply({ action: "parallel", loop: atoms[0].name });
+    if (width > 1) vectorizeLoop(draft, across.name, width, 1, loops.length === 1);
+    return;
+  }
+  draft.apply({ action: "parallel", loop: atoms[0].name });
+  if (atoms.length > 1 && tripsOf(atoms[0]) < 8 * draft.target.threads) {
+    draft.apply({ action: "parallel", loop: atoms[1].name });
+  }
+  for (const name of inner) scheduleInner(draft, name, false);
+}
+
+/** An outer loop along which the rows lie next to each other, if the rows themselves are not consecutive. */
+function rowsAcross(outer: readonly LoopAtom[], body: readonly Stmt[]): LoopAtom | undefined {
+  const inner: LoopAtom[] = [];
+  let allocates = 0;
+  visitStatements(body, (s) => {
+    if (s.kind === "for") inner.push(s.atom);
+    if (s.kind === "alloc") allocates = Math.max(allocates, s.buffer.size.max);
+  });
+  const loads = loadsOf(body).filter((x) => x.buffer.space === "global");
+  if (loads.some((x) => inner.some((loop) => isUnitStride(x, loop)))) return undefined;
+  return outer.find((loop) => loads.some((x) => isUnitStride(x, loop)));
+}

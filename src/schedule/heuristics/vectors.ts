@@ -1,0 +1,69 @@
+// Which loop vectors run along, how wide they are, and the actions that make them.
+
+import { type LoopAtom, strideOf } from "../../kernel/index.js";
+import { loadsOf, type Stmt, topologicalOrder, visitStatements, exprsOf } from "../../kernel/ir.js";
+import { bytesOf } from "../../scalar/dtype.js";
+import { isUnitStride, tripsOf } from "../nest.js";
+import type { Draft } from "./draft.js";
+
+/** Lanes for the values of a body: the native vector over the widest element computed there; 1 without vectors. */
+export function lanesFor(draft: Draft, body: readonly Stmt[]): number {
+  let widest = 4;
+  visitStatements(body, (s) => {
+    for (const x of topologicalOrder(exprsOf(s))) widest = Math.max(widest, bytesOf(x.dtype));
+  });
+  return Math.max(1, Math.floor(draft.target.vectorBytes / widest));
+}
+
+/** The largest power of two of lanes that a loop of so many iterations fills. */
+export function fillable(lanes: number, trips: number): number {
+  let width = lanes;
+  while (width > 1 && width > trips) width /= 2;
+  return width;
+}
+
+/** Splits a loop into vectors, `unroll` of them at a time, and moves them innermost. */
+export function vectorizeLoop(
+  draft: Draft,
+  name: string,
+  width: number,
+  unroll: number,
+  parallel: boolean,
+): void {
+  if (!draft.apply({ action: "split", loop: name, factor: width * unroll, tail: "peel" })) return;
+  if (draft.loop(`${name}o`) === undefined) return;
+  if (parallel) draft.apply({ action: "parallel", loop: `${name}o` });
+  const lanes = splitLanes(draft, `${name}i`, width, unroll);
+  draft.apply({ action: "vectorize", loop: lanes });
+  if (unroll > 1) {
+    draft.apply({ action: "unroll", loop: `${name}io` });
+    draft.apply({ action: "reorder", loop: `${name}io` });
+  }
+  draft.apply({ action: "reorder", loop: lanes });
+}
+
+/** The loop over lanes, after `name` of width*unroll iterations was split for unrolling. */
+function splitLanes(draft: Draft, name: string, width: number, unroll: number): string {
+  if (unroll === 1) return name;
+  draft.apply({ action: "split", loop: name, factor: width, tail: "peel" });
+  return `${name}i`;
+}
+
+/** The loop along which what is stored, or most of what is loaded, is consecutive. */
+export function vectorLoop(loops: readonly LoopAtom[], body: readonly Stmt[]): LoopAtom | undefined {
+  let best: LoopAtom | undefined;
+  let bestScore = 0;
+  for (const loop of loops) {
+    let score = 0;
+    visitStatements(body, (s) => {
+      if (s.kind === "store" && s.buffer.space !== "local" && strideOf(s.index, loop) === 1) score += 2;
+    });
+    for (const x of loadsOf(body)) if (isUnitStride(x, loop)) score += 1;
+    if (tripsOf(loop) < 4) score /= 4;
+    if (score > bestScore) {
+      best = loop;
+      bestScore = score;
+    }
+  }
+  return best;
+}
