@@ -1,4 +1,5 @@
-// A kernel on its way to a schedule, and the actions so far.
+// A kernel on its way to a schedule: the actions so far, and the questions that the heuristics asked on the way. A search
+// answers some of them otherwise than the heuristics would.
 
 import type { Target } from "../../device/target.js";
 import type { ForStmt, Kernel } from "../../kernel/ir.js";
@@ -11,14 +12,39 @@ export interface Scheduled {
   readonly actions: readonly Action[];
 }
 
+/** The answer to a question: a size, a loop's name, yes or no. */
+export type Answer = number | string | boolean;
+
+/** Answers by the names of their questions. */
+export type Answers = Readonly<Record<string, Answer>>;
+
+export interface Question {
+  readonly preferred: Answer;
+  /** All answers that make sense, the preferred one among them. */
+  readonly options: readonly Answer[];
+}
+
 /** A kernel on its way to a schedule. */
 export class Draft implements Scheduled {
   readonly actions: Action[] = [];
+  /** What was asked so far, by name, in order. */
+  readonly questions = new Map<string, Question>();
 
   constructor(
     public kernel: Kernel,
     readonly target: Target,
+    private readonly answers: Answers = {},
   ) {}
+
+  /**
+   * Decides something of a schedule: the preferred answer, unless this draft was given another of the options. The name
+   * says which nest is asked about (a loop of it) and what: `"i0 rows"`; it is asked once in a schedule.
+   */
+  choose<T extends Answer>(name: string, preferred: T, options: readonly T[]): T {
+    this.questions.set(name, { preferred, options: [...new Set([preferred, ...options])] });
+    const answer = this.answers[name];
+    return options.find((option) => option === answer) ?? preferred;
+  }
 
   /** Applies an action; false, and nothing done, if it is not legal here. */
   apply(action: Action): boolean {

@@ -3,7 +3,7 @@
 import type { ForStmt } from "../../kernel/ir.js";
 import { type Chain, chainOf, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
-import { fillable, lanesFor, vectorizeLoop, vectorLoop } from "./vectors.js";
+import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vectors.js";
 
 export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: boolean): void {
   const outermost = loops[0].atom.name;
@@ -24,7 +24,8 @@ export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: b
   }
   const width = fillable(lanes, tripsOf(vector));
   if (width === 1) return;
-  const unroll = tripsOf(vector) >= 8 * width && body.length === 1 ? 4 : 1;
+  const preferred = tripsOf(vector) >= 8 * width && body.length === 1 ? 4 : 1;
+  const unroll = draft.choose(`${vector.name} unroll`, preferred, unrolls(vector, width));
   vectorizeLoop(draft, vector.name, width, unroll, top && loops.length === 1);
 }
 

@@ -8,16 +8,17 @@ import type { Target } from "../../device/target.js";
 import type { Kernel } from "../../kernel/ir.js";
 import { isIndependent } from "../actions/loops.js";
 import { asReduction, chainOf } from "../nest.js";
-import { Draft, type Scheduled } from "./draft.js";
+import { type Answers, Draft } from "./draft.js";
 import { scheduleElementwise } from "./elementwise.js";
 import { scheduleInner } from "./inner.js";
 import { scheduleReduction } from "./reduction.js";
 import { scheduleRows } from "./rows.js";
 
-export function heuristicSchedule(kernel: Kernel, target: Target): Scheduled {
-  const draft = new Draft(kernel, target);
+/** The kernel scheduled; where `answers` say so, otherwise than the heuristics would. */
+export function heuristicSchedule(kernel: Kernel, target: Target, answers: Answers = {}): Draft {
+  const draft = new Draft(kernel, target, answers);
   for (const s of kernel.body) if (s.kind === "for") scheduleTop(draft, s.atom.name);
-  return { kernel: draft.kernel, actions: draft.actions };
+  return draft;
 }
 
 function scheduleTop(draft: Draft, name: string): void {

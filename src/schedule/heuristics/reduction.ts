@@ -3,7 +3,7 @@
 import type { LoopAtom } from "../../kernel/index.js";
 import { type Chain, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
-import { fillable, lanesFor, vectorizeLoop, vectorLoop } from "./vectors.js";
+import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vectors.js";
 import { contractionOf, scheduleContraction } from "./contraction.js";
 
 /** Operations from which a nest is worth packing operands for. */
@@ -24,15 +24,16 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
   }
   if (lanes > 1 && along !== undefined && reduction.outputs.includes(along)) {
     const width = fillable(lanes, tripsOf(along));
-    const unroll = Math.min(4, Math.max(1, Math.floor(tripsOf(along) / (2 * width))));
+    const vectors = Math.floor(tripsOf(along) / (2 * width));
+    const preferred = vectors >= 4 ? 4 : vectors >= 2 ? 2 : 1;
+    const unroll = draft.choose(`${along.name} unroll`, preferred, unrolls(along, width));
     const alone = top && reduction.outputs.length === 1;
     if (top && !alone)
       parallelOuter(
         draft,
         reduction.outputs.filter((loop) => loop !== along),
       );
-    if (width > 1)
-      return vectorizeLoop(draft, along.name, width, unroll >= 4 ? 4 : unroll >= 2 ? 2 : 1, alone);
+    if (width > 1) return vectorizeLoop(draft, along.name, width, unroll, alone);
   }
   if (top) parallelOuter(draft, reduction.outputs);
 }
@@ -66,7 +67,8 @@ export function vectorizeReduction(draft: Draft, name: string, lanes: number, re
   const width = fillable(lanes, tripsOf(loop));
   if (width === 1) return;
   const vectors = Math.floor(tripsOf(loop) / width);
-  const unroll = vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1;
+  const preferred = vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1;
+  const unroll = draft.choose(`${name} accumulators`, preferred, unrolls(loop, width));
   const lane = `${name}i`;
   if (!draft.apply({ action: "split", loop: name, factor: width, tail: "peel" })) return;
   if (!draft.apply({ action: "rfactor", loop: lane, layout: "inner" })) return;

@@ -22,6 +22,10 @@ export function fillable(lanes: number, trips: number): number {
   return width;
 }
 
+/** Numbers of vectors that a loop may take at a time. */
+export const unrolls = (loop: LoopAtom, width: number): number[] =>
+  [1, 2, 4, 8].filter((vectors) => vectors === 1 || vectors * width <= tripsOf(loop));
+
 /** Splits a loop into vectors, `unroll` of them at a time, and moves them innermost. */
 export function vectorizeLoop(
   draft: Draft,
