@@ -4,7 +4,7 @@ import { mapLeaves } from "../tensor/containers.js";
 import { hostSeed } from "../tensor/random-bits.js";
 import { Tensor } from "../tensor/tensor.js";
 import { type BatchDataset, DataError, givesBatches, givesSamples, type MapDataset } from "./dataset.js";
-import { HostRandom, numbersBelow } from "./random.js";
+import { HostRandom, numbersBelow } from "../scalar/host-random.js";
 import { checkedIndex } from "./samplers.js";
 
 type Rows<T> = { -readonly [K in keyof T]: Tensor };

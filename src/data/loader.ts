@@ -4,7 +4,7 @@
 import { hostSeed } from "../tensor/random-bits.js";
 import { type BatchOf, DataError, type DataSource, type RemoteDataset, type SampleOf } from "./dataset.js";
 import { END, type Epoch, epochInWorkers, epochOfStream, epochOnThisThread, indexed } from "./epoch.js";
-import { checkedSeed, HostRandom, numbersBelow } from "./random.js";
+import { checkedSeed, HostRandom, numbersBelow } from "../scalar/host-random.js";
 import { type BatchSampler, batchCount, batchSampler, type Sampler } from "./samplers.js";
 import { type WorkerOptions, WorkerPool } from "./workers.js";
 

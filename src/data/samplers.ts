@@ -2,7 +2,7 @@
 // in an order of its own where there is chance in it.
 
 import { hostSeed } from "../tensor/random-bits.js";
-import { HostRandom, numbersBelow } from "./random.js";
+import { HostRandom, numbersBelow } from "../scalar/host-random.js";
 
 /** The numbers of the samples of an epoch. */
 export interface Sampler extends Iterable<number> {

@@ -11,6 +11,7 @@ import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
 import { type Action, printAction, ScheduleError } from "../../src/schedule/actions/action.js";
 import { applyAction } from "../../src/schedule/actions/apply.js";
+import { randomAction } from "../../src/schedule/search/actions.js";
 import {
   backwards,
   difference,
@@ -20,7 +21,7 @@ import {
   runKernel,
   runProgram,
 } from "./compare.js";
-import { Choices, randomAction, randomGraph } from "./random.js";
+import { NumberedChoices, randomGraph } from "./random.js";
 import { cpuTarget, kernelsOf, TEXTS } from "./workloads.js";
 import { parseKernel } from "../../src/kernel/parse.js";
 
@@ -31,7 +32,7 @@ const MOST_STATEMENTS = 3000;
 /** How often each action was legal, by name. */
 const legal = new Map<string, number>();
 
-function randomSchedule(kernel: Kernel, choices: Choices): { kernel: Kernel; actions: Action[] } {
+function randomSchedule(kernel: Kernel, choices: NumberedChoices): { kernel: Kernel; actions: Action[] } {
   const actions: Action[] = [];
   let scheduled = kernel;
   while (!choices.done) {
@@ -59,7 +60,7 @@ function checkSchedule(
   numbers: number[],
   target: Target,
 ): void {
-  const { kernel: scheduled, actions } = randomSchedule(kernel, new Choices(numbers));
+  const { kernel: scheduled, actions } = randomSchedule(kernel, new NumberedChoices(numbers));
   const fail = (stage: string, found: string): never => {
     throw new Error(`${stage}: ${found}\n${actions.map(printAction).join("; ")}\n${printKernel(scheduled)}`);
   };
@@ -114,7 +115,7 @@ describe("random schedules", () => {
     fc.assert(
       fc.property(graphs, numbers, (graph, list) => {
         clearArena();
-        for (const kernel of kernelsOf([randomGraph(new Choices(graph))], TARGET)) {
+        for (const kernel of kernelsOf([randomGraph(new NumberedChoices(graph))], TARGET)) {
           verifyKernel(kernel);
           const memory = fill(kernel);
           try {

@@ -1,6 +1,6 @@
-// Random numbers on the host, for orders of samples: Threefry bits of a counter under a seed and the number of a stream.
+// Random numbers on the host, for orders of samples and of candidates: Threefry bits of a counter under a seed and the number of a stream.
 
-import { threefry2x32 } from "../scalar/random.js";
+import { threefry2x32 } from "./random.js";
 
 export class HostRandom {
   private counter = 0;

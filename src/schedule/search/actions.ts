@@ -1,0 +1,70 @@
+// Single actions drawn at random: what a search tries beyond the schedules that heuristics know.
+
+import { type Kernel, loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
+import type { Action } from "../actions/action.js";
+import { findLoop } from "../actions/loops.js";
+import { type Choices, pick } from "./choices.js";
+
+const FACTORS = [2, 3, 4, 5, 8, 16, 32] as const;
+
+const loopNames = (body: readonly Stmt[]): string[] => {
+  const names: string[] = [];
+  visitStatements(body, (s) => {
+    if (s.kind === "for") names.push(s.atom.name);
+  });
+  return names;
+};
+
+/** An action that names loops and buffers of the kernel; it may well be illegal there. */
+export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
+  const names = loopNames(kernel.body);
+  const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
+  switch (choices.below(12)) {
+    case 0:
+    case 1:
+    case 2:
+      return {
+        action: "split",
+        loop,
+        factor: pick(choices, FACTORS),
+        tail: pick(choices, ["peel", "guard"]),
+      };
+    case 3: {
+      const [inner] = findLoop(kernel.body, loop)?.body ?? [];
+      return { action: "collapse", outer: loop, inner: inner?.kind === "for" ? inner.atom.name : loop };
+    }
+    case 4:
+    case 5: {
+      const inside = pick(choices, [undefined, ...names]);
+      return inside === undefined ? { action: "reorder", loop } : { action: "reorder", loop, inside };
+    }
+    case 6:
+      return { action: "unroll", loop };
+    case 7:
+      return { action: "vectorize", loop };
+    case 8:
+      return { action: "parallel", loop };
+    case 9:
+      return { action: "rfactor", loop, layout: pick(choices, ["inner", "outer", "shared"]) };
+    case 10:
+      return { action: "partition", loop };
+    default:
+      return randomStage(kernel, choices);
+  }
+}
+
+function randomStage(kernel: Kernel, choices: Choices): Action | undefined {
+  const at = pick(choices, [undefined, ...loopNames(kernel.body)]);
+  const body = at === undefined ? kernel.body : (findLoop(kernel.body, at)?.body ?? []);
+  const loads = loadsOf(body).filter((x) => x.buffer.space === "global");
+  if (loads.length === 0) return undefined;
+  const { buffer, index, valid } = pick(choices, loads);
+  const mentioned = new Set<string>();
+  for (const x of [index, ...valid]) {
+    for (const { atoms } of x.terms)
+      for (const atom of atoms) if (atom.kind === "loop") mentioned.add(atom.name);
+  }
+  const order = loopNames(body).filter((name) => mentioned.has(name));
+  if (choices.below(2) === 1) order.reverse();
+  return { action: "stage", buffer: buffer.name, at, order, space: pick(choices, ["local", "scratch"]) };
+}
