@@ -9,6 +9,13 @@ import { bitsType, literal, scalarType, typeBytes, vectorName, vectorTypedef } f
 
 export type RoundOp = "sqrt" | "floor" | "trunc" | "round";
 
+/** How gcc calls stores past the caches, by the bytes of the vector. */
+const X86_STREAMS = new Map([
+  [16, { macro: "__SSE__", builtin: "__builtin_ia32_movntps" }],
+  [32, { macro: "__AVX__", builtin: "__builtin_ia32_movntps256" }],
+  [64, { macro: "__AVX512F__", builtin: "__builtin_ia32_movntps512" }],
+]);
+
 const INLINE = "static inline __attribute__((always_inline))";
 
 /** Collects the types and functions that a piece of code needs; each method gives the name to use. */
@@ -177,6 +184,43 @@ export class Helpers {
       lines.push("#else", `${head} { ${fallback} return r; }`, "#endif");
       this.functions.set(name, lines.join("\n"));
     }
+    return name;
+  }
+
+  /** Stores a vector past the caches, at a multiple of its size. */
+  stream(element: string, lanes: number): string {
+    const type = this.vector(element, lanes);
+    const name = `stream_${type}`;
+    if (this.functions.has(name)) return name;
+    const head = `${INLINE} void ${name}(${element} *p, ${type} a)`;
+    const lines = [
+      "#if __has_builtin(__builtin_nontemporal_store)",
+      `${head} { __builtin_nontemporal_store(a, (${type} *)p); }`,
+    ];
+    const bytes = typeBytes(element) * lanes;
+    const instruction = X86_STREAMS.get(bytes);
+    if (instruction !== undefined) {
+      const floats = this.vector("f32", bytes / 4);
+      lines.push(`#elif defined(${instruction.macro})`);
+      lines.push(`${head} { ${instruction.builtin}((f32 *)p, (${floats})a); }`);
+    }
+    lines.push("#else", `${head} { *(${type} *)p = a; }`, "#endif");
+    this.functions.set(name, lines.join("\n"));
+    return name;
+  }
+
+  /** Orders what was stored past the caches before all that follows. */
+  streamFence(): string {
+    const name = "stream_fence";
+    const head = `${INLINE} void ${name}(void)`;
+    const lines = [
+      "#if defined(__SSE__)",
+      `${head} { __builtin_ia32_sfence(); }`,
+      "#else",
+      `${head} { __atomic_thread_fence(__ATOMIC_SEQ_CST); }`,
+      "#endif",
+    ];
+    this.functions.set(name, lines.join("\n"));
     return name;
   }
 

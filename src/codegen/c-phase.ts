@@ -40,7 +40,7 @@ const RESERVED = new Set(
   (
     "args symbols begin end local memory auto break case char const continue default do double else enum extern " +
     "float for goto if inline int long register restrict return short signed sizeof static struct switch " +
-    "typedef union unsigned void volatile while asm typeof main linux unix floor_div floor_mod " +
+    "typedef union unsigned void volatile while asm typeof main linux unix floor_div floor_mod stream_fence " +
     "i8 i16 i32 i64 u8 u16 u32 u64 f32 f64"
   ).split(" "),
 );
@@ -52,6 +52,8 @@ export class PhaseWriter {
   private readonly lines: string[] = [];
   private depth = 1;
   private temporaries = 0;
+  /** The phase stores past the caches. */
+  private streams = false;
   private readonly taken = new Set<string>();
   private readonly atoms = new Map<Atom, string>();
   private readonly lets = new Map<string, string>();
@@ -76,6 +78,8 @@ export class PhaseWriter {
     const name = this.fresh(atom.name);
     this.atoms.set(atom, name);
     this.block(`for (i64 ${name} = begin; ${name} < end; ${name}++) {`, body);
+    // Whoever waits for the phase must find there what went past the caches.
+    if (this.streams) this.line(`${this.helpers.streamFence()}();`);
     return [...this.declarations(), ...this.lines].map((line) => `${line}\n`).join("");
   }
 
@@ -255,7 +259,7 @@ export class PhaseWriter {
     return `${this.bufferName(buffer)}_${place}`;
   }
 
-  private store({ buffer, index, value }: StoreStmt, codes: Codes): void {
+  private store({ buffer, index, value, stream }: StoreStmt, codes: Codes): void {
     const code = codes.get(value)!;
     if (buffer.space === "register") {
       this.line(`${this.registerAt(buffer, index)} = ${code.text};`);
@@ -278,9 +282,11 @@ export class PhaseWriter {
     const vector = this.helpers.vector(element, value.lanes);
     const bits = buffer.dtype === "bool" ? `${operand(code)} & 1` : code.text;
     const narrow = memoryType(value.dtype) === element && buffer.dtype !== "bool";
-    this.line(
-      `*(${vector}u *)(${name} + ${at.text}) = ${narrow ? code.text : `__builtin_convertvector(${bits}, ${vector})`};`,
-    );
+    const stored = narrow ? code.text : `__builtin_convertvector(${bits}, ${vector})`;
+    if (stream) {
+      this.streams = true;
+      this.line(`${this.helpers.stream(element, value.lanes)}(${name} + ${at.text}, ${stored});`);
+    } else this.line(`*(${vector}u *)(${name} + ${at.text}) = ${stored};`);
   }
 
   // Expressions ---------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ export interface Target {
   readonly storageBytes?: number;
   readonly l1Bytes: number;
   readonly l2Bytes: number;
+  /** What all caches keep at most, where stores can go past them. */
+  readonly cacheBytes?: number;
   /** Anything else that generated code depends on (compiler version, flags), for cache keys. */
   readonly fingerprint: string;
 }

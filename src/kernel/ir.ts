@@ -447,6 +447,8 @@ export interface StoreStmt {
   readonly buffer: Buffer;
   readonly index: Index;
   readonly value: Expr;
+  /** What is stored goes past the caches, where the machine can; it is not needed soon. */
+  readonly stream?: true;
 }
 /** buffer[index] = op(buffer[index], value), in any order over the iterations of enclosing loops. */
 export interface AccumulateStmt {

@@ -316,10 +316,12 @@ class Parser {
           ? { kind: "alloc", buffer, offset: this.number() }
           : { kind: "alloc", buffer };
       }
-      case "store": {
+      case "store":
+      case "stream": {
         const { buffer, index } = this.access();
         this.expect("=");
-        return { kind: "store", buffer, index, value: this.expr() };
+        const value = this.expr();
+        return { kind: "store", buffer, index, value, ...(keyword === "stream" && { stream: true }) };
       }
       case "accumulate": {
         if (!REDUCTIONS.includes(this.next))

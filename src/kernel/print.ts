@@ -200,7 +200,10 @@ class Printer {
           `alloc ${this.declare(s.buffer)}${s.offset === undefined ? "" : ` at ${s.offset}`}`,
         ];
       case "store":
-        return [...lines, `store ${this.access(s.buffer, s.index, texts)} = ${texts.get(s.value)}`];
+        return [
+          ...lines,
+          `${s.stream ? "stream" : "store"} ${this.access(s.buffer, s.index, texts)} = ${texts.get(s.value)}`,
+        ];
       case "accumulate":
         return [
           ...lines,

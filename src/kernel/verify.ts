@@ -259,7 +259,8 @@ class Verifier {
     this.places.push({ buffer, start: offset, end });
   }
 
-  private store({ buffer, index, value }: StoreStmt): void {
+  private store({ buffer, index, value, stream }: StoreStmt): void {
+    if (stream && buffer.space !== "global") this.fail(`${buffer.name} is streamed and is not global`);
     const wraps =
       isInteger(value.dtype) && isInteger(buffer.dtype) && bytesOf(buffer.dtype) <= bytesOf(value.dtype);
     if (value.dtype !== buffer.dtype && !(this.lowered && wraps)) {

@@ -1,6 +1,7 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
+//   streams     stores past the caches write whole lines            (streams.ts)
 //   share       what several phases use lies in memory that threads share (phases.ts)
 //   words       where memory has no narrower pieces, iterations write whole words  (words.ts)
 //   registers   small local buffers become variables                (registers.ts)
@@ -22,6 +23,7 @@ import type { Phase, Program } from "./program.js";
 import { requireDTypes } from "./support.js";
 import { promoteRegisters } from "./registers.js";
 import { lowerScalars } from "./scalars.js";
+import { wholeLines } from "./streams.js";
 import { unrollLoops } from "./unroll.js";
 import { vectoriseLoops } from "./vectorise.js";
 import { packWords, wholeWords } from "./words.js";
@@ -37,7 +39,7 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
   }
   requireDTypes(kernel, target);
   const inWords = target.storageBytes === 4;
-  const shared = shareLocals(vectoriseLoops(unrollLoops(kernel.body)));
+  const shared = shareLocals(wholeLines(vectoriseLoops(unrollLoops(kernel.body))));
   const flat = promoteRegisters(inWords ? wholeWords(shared) : shared);
   const scalars = lowerScalars(flat, target);
   const paired = target.dtypes.has("int64") ? unchanged(scalars.body) : pairIntegers(scalars.body);

@@ -13,6 +13,7 @@
 //   predicate is scalar. Masks are bool vectors.
 // - Statements: serial `for`, `store`, `alloc`, `if`, `let`, `letIndex`. No `accumulate`. Register buffers are read and
 //   written at constant indices only and hold `lanes`-wide variables; local buffers have byte offsets.
+// - A store marked `stream` is a vector at a multiple of its lanes, and with its neighbours fills lines of 64 bytes.
 // - On a target without 64-bit integers none appear: they are pairs of uint32. On one whose storage comes in words of
 //   32 bits, neither do buffers of narrower elements, and no two iterations of a phase store into one word.
 // - Every phase is a function over a range of one parallel loop; the phases of a program run one after the other.

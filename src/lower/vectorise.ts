@@ -15,7 +15,6 @@ import {
   toIndex,
 } from "../kernel/index.js";
 import {
-  type Buffer,
   constant,
   type Expr,
   extract,
@@ -26,6 +25,7 @@ import {
   loadedIndex,
   pack,
   type Stmt,
+  type StoreStmt,
   scalar,
   splat,
   substituteExpr,
@@ -73,7 +73,7 @@ class Vectoriser {
   private statement(s: Stmt): Stmt[] {
     switch (s.kind) {
       case "store":
-        return this.store(s.buffer, s.index, this.vector(s.value));
+        return this.store(s, this.vector(s.value));
       case "accumulate": {
         const stride = strideOf(s.index, this.atom);
         if (stride === 1) return [{ ...s, index: this.lane(s.index, 0), value: this.vector(s.value) }];
@@ -90,16 +90,9 @@ class Vectoriser {
     }
   }
 
-  private store(buffer: Buffer, index: Index, value: Expr): Stmt[] {
-    if (strideOf(index, this.atom) === 1) {
-      return [{ kind: "store", buffer, index: this.lane(index, 0), value }];
-    }
-    return this.each((lane) => ({
-      kind: "store",
-      buffer,
-      index: this.lane(index, lane),
-      value: extract(value, lane),
-    }));
+  private store(s: StoreStmt, value: Expr): Stmt[] {
+    if (strideOf(s.index, this.atom) === 1) return [{ ...s, index: this.lane(s.index, 0), value }];
+    return this.each((lane) => ({ ...s, index: this.lane(s.index, lane), value: extract(value, lane) }));
   }
 
   private condition(valid: readonly Index[], body: readonly Stmt[]): Stmt[] {

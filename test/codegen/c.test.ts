@@ -31,6 +31,7 @@ import {
   reversed,
   rowSums,
   shifted,
+  streamed,
 } from "../device/programs.js";
 
 /** The functions alone. */
@@ -481,4 +482,37 @@ test("what lowering must replace is refused by name", () => {
     [{ atom: i, grain: 1, body: [store(out, i, constant(1, "float32"))] }],
   );
   expect(() => generateC([half])).toThrow("buffer out is not declared");
+});
+
+test("stores past the caches are the compiler's own, and are done when the phase is", () => {
+  expect(functionsOf(streamed("float32", 64, 8))).toMatchInlineSnapshot(`
+    "
+    void streamed_float32_8_p0(char **args, const i64 *symbols, i64 begin, i64 end, char *local) {
+      f32 *out = (f32 *)args[0];
+      f32 *x = (f32 *)args[1];
+      for (i64 i = begin; i < end; i++) {
+        stream_f32x8(out + i * 16, *(const f32x8u *)(x + i * 16));
+        stream_f32x8(out + i * 16 + 8, *(const f32x8u *)(x + i * 16 + 8));
+      }
+      stream_fence();
+    }
+    "
+  `);
+  expect(helpersOf(streamed("float32", 64, 8))).toMatchInlineSnapshot(`
+    [
+      "#endif",
+      "#if __has_builtin(__builtin_nontemporal_store)",
+      "static inline __attribute__((always_inline)) void stream_f32x8(f32 *p, f32x8 a) { __builtin_nontemporal_store(a, (f32x8 *)p); }",
+      "#elif defined(__AVX__)",
+      "static inline __attribute__((always_inline)) void stream_f32x8(f32 *p, f32x8 a) { __builtin_ia32_movntps256((f32 *)p, (f32x8)a); }",
+      "#else",
+      "static inline __attribute__((always_inline)) void stream_f32x8(f32 *p, f32x8 a) { *(f32x8 *)p = a; }",
+      "#endif",
+      "#if defined(__SSE__)",
+      "static inline __attribute__((always_inline)) void stream_fence(void) { __builtin_ia32_sfence(); }",
+      "#else",
+      "static inline __attribute__((always_inline)) void stream_fence(void) { __atomic_thread_fence(__ATOMIC_SEQ_CST); }",
+      "#endif",
+    ]
+  `);
 });

@@ -49,6 +49,7 @@ import {
   reversed,
   rowSums,
   shifted,
+  streamed,
 } from "./programs.js";
 
 const directory = mkdtempSync(join(tmpdir(), "brisc-test-"));
@@ -197,6 +198,21 @@ describe.skipIf(missing !== undefined)("programs give what the interpreter gives
     device = await makeDevice({ threads: 2 });
   });
 
+  test("stores past the caches, of vectors of every size", async () => {
+    for (const [dtype, lanes] of [
+      ["float32", 16],
+      ["float32", 8],
+      ["float32", 4],
+      ["float64", 8],
+      ["int16", 16],
+      ["int8", 16],
+      ["bool", 16],
+      ["int32", 2],
+    ] as const) {
+      const x = sequence(4096, (i) => (dtype === "bool" ? i % 3 === 0 : (i % 200) - 100));
+      await agree(device, streamed(dtype, 4096, lanes), { x });
+    }
+  });
   test("vectors with a tail", async () => {
     for (const size of [1, 15, 16, 100, 5000]) {
       await agree(device, add(size, 16), { a: noise(size), b: sequence(size, (i) => i) });

@@ -34,7 +34,7 @@ import {
   validValue,
 } from "../../src/kernel/ir.js";
 import type { Phase, Program } from "../../src/lower/program.js";
-import type { DType, Scalar } from "../../src/scalar/dtype.js";
+import { bytesOf, type DType, type Scalar } from "../../src/scalar/dtype.js";
 import type { ScalarOp } from "../../src/scalar/ops.js";
 
 export const param = (name: string, dtype: DType, size: Buffer["size"] | number): Buffer =>
@@ -189,6 +189,18 @@ export function elementwise(op: ScalarOp, inputs: readonly DType[], size: number
     [out, ...buffers],
     [{ atom: i, grain: 1024, body: [store(out, index, value)] }],
   );
+}
+
+/** A copy whose stores go past the caches, a line of 64 bytes an iteration. */
+export function streamed(dtype: DType, size: number, lanes: number): Program {
+  const line = 64 / bytesOf(dtype);
+  const i = loopAtom("i", size / line);
+  const [out, x] = [param("out", dtype, size), param("x", dtype, size)];
+  const body = Array.from({ length: line / lanes }, (_, part): Stmt => {
+    const index = addIndex(mulIndex(i, line), part * lanes);
+    return { ...store(out, index, load(x, index, [], { lanes })), stream: true };
+  });
+  return makeProgram(`streamed_${dtype}_${lanes}`, [out, x], [{ atom: i, grain: 1, body }]);
 }
 
 export function converted(from: DType, to: DType, size: number, lanes: number, bits = false): Program {

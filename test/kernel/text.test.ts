@@ -11,7 +11,9 @@ import {
   load,
   makeBuffer,
   scalar,
+  type Stmt,
   store,
+  type StoreStmt,
 } from "../../src/kernel/ir.js";
 import { parseKernel, parseProgram } from "../../src/kernel/parse.js";
 import { printExpr, printKernel, printProgram, printStatement } from "../../src/kernel/print.js";
@@ -64,6 +66,13 @@ test.each<[DType, Scalar]>([
   const text = roundTrip(kernelOf(x));
   const [s] = parseKernel(text).body;
   expect(s.kind === "store" && s.value).toBe(x);
+});
+
+test("a store past the caches stays one", () => {
+  const kernel = kernelOf(constant(1, "float32"));
+  const streamed = { ...kernel, body: kernel.body.map((s): Stmt => ({ ...s, stream: true }) as StoreStmt) };
+  expect(parseKernel(roundTrip(streamed)).body[0]).toMatchObject({ kind: "store", stream: true });
+  expect(parseKernel(roundTrip(kernel)).body[0]).not.toHaveProperty("stream");
 });
 
 test("the same names get different ones where both are visible, and only there", () => {

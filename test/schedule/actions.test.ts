@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { parseKernel } from "../../src/kernel/parse.js";
-import { printKernel } from "../../src/kernel/print.js";
+import { printKernel, printProgram } from "../../src/kernel/print.js";
 import { verifyKernel } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { type Action, printAction, ScheduleError } from "../../src/schedule/actions/action.js";
@@ -319,6 +319,48 @@ describe("partition", () => {
     `);
   });
   it("refuses a loop without conditions", () => refused(NEGATION, { action: "partition", loop: "i" }));
+});
+
+describe("stream", () => {
+  const LONG = `kernel long(out: float32[160], a: float32[160]) {
+    for i in 160 { store out[i] = neg(a[i]) } }`;
+  const vectors = (lanes: number): Action[] => [
+    { action: "split", loop: "i", factor: lanes, tail: "peel" },
+    { action: "vectorize", loop: "ii" },
+    { action: "stream", buffer: "out" },
+  ];
+  const lowered = (text: string, actions: readonly Action[]): string =>
+    printProgram(lowerKernel(applySchedule(parseKernel(text), actions), cpuTarget(64, 32, 2)));
+
+  it("marks what is stored", () => {
+    expect(afterAction(NEGATION, { action: "stream", buffer: "out" })).toMatchInlineSnapshot(`
+      "  for i in 10 {
+          stream out[i] = neg(a[i])"
+    `);
+  });
+  it("stays where vectors fill lines", () =>
+    expect(lowered(LONG, vectors(16))).toContain("stream out[io*16]"));
+  it("stays where vectors beside each other fill lines", () => {
+    const pairs: Action[] = [{ action: "split", loop: "io", factor: 2, tail: "peel" }];
+    const text = lowered(LONG, [...vectors(8), ...pairs, { action: "unroll", loop: "ioi" }]);
+    expect(text).toContain("stream out[ioo*16]");
+    expect(text).toContain("stream out[ioo*16 + 8]");
+  });
+  it("is dropped where lines are stored in parts", () => {
+    expect(lowered(LONG, vectors(8))).not.toContain("stream");
+    expect(lowered(LONG, [{ action: "stream", buffer: "out" }])).not.toContain("stream");
+  });
+  it("is dropped where vectors lie across lines", () => {
+    const shifted = LONG.replace("160 {", "144 {").replace("out[i]", "out[i + 8]");
+    expect(lowered(shifted, vectors(16))).not.toContain("stream");
+  });
+  it("refuses what the kernel reads, adds to, keeps to itself or does not store", () => {
+    refused(NEGATION, { action: "stream", buffer: "a" });
+    refused(NEGATION, { action: "stream", buffer: "none" });
+    refused(TOTAL, { action: "stream", buffer: "acc" });
+    refused(NEGATION.replace("neg(a[i])", "add(a[i], out[i])"), { action: "stream", buffer: "out" });
+    refused(NEGATION.replace("store", "accumulate add"), { action: "stream", buffer: "out" });
+  });
 });
 
 it("actions print as what they are", () => {

@@ -38,6 +38,25 @@ function check(kernel: Kernel, target: Target): void {
   expect(difference(kernel, expected, runProgram(other, memory)), "phases backwards").toBeUndefined();
 }
 
+it("what no cache holds is stored past the caches", () => {
+  const target = { ...cpuTarget(64, 32, 2), cacheBytes: 4096 };
+  for (const [name, streams] of [
+    ["elementwise, many", true],
+    ["softmax of one long row", true],
+    ["elementwise", false],
+    ["sum of many", false],
+  ] as const) {
+    for (const kernel of kernelsOf(WORKLOADS[name](), target)) {
+      const { actions } = heuristicSchedule(kernel, target);
+      expect(
+        actions.some(({ action }) => action === "stream"),
+        name,
+      ).toBe(streams);
+      check(kernel, target);
+    }
+  }
+});
+
 for (const target of TARGETS) {
   const { language, vectorBytes, vectorRegisters, threads } = target;
   describe(`${language}, ${vectorBytes} bytes, ${vectorRegisters} registers, ${threads} threads`, () => {

@@ -140,6 +140,7 @@ describe("random schedules", () => {
       "rfactor",
       "partition",
       "stage",
+      "stream",
     ]) {
       expect(legal.get(action) ?? 0, action).toBeGreaterThan(20);
     }

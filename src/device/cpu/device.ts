@@ -78,9 +78,14 @@ function target(toolchain: Toolchain, threads: number): Target {
     maxLocalBytes: 64 << 20,
     l1Bytes: toolchain.l1Bytes,
     l2Bytes: toolchain.l2Bytes,
+    cacheBytes: cacheShare(toolchain, threads),
     fingerprint: toolchain.fingerprint,
   };
 }
+
+/** A virtual machine reports a cache that it shares with others: its part is in proportion to its cores at most. */
+const cacheShare = ({ l2Bytes, l3Bytes }: Toolchain, threads: number): number =>
+  Math.max(l2Bytes * threads, Math.min(l3Bytes, 16 * l2Bytes * threads));
 
 class CpuExecutable implements Executable {
   constructor(

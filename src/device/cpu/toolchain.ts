@@ -19,6 +19,8 @@ export interface Toolchain {
   readonly fma: boolean;
   readonly l1Bytes: number;
   readonly l2Bytes: number;
+  /** Of the cache that cores share; 0 if there is none. */
+  readonly l3Bytes: number;
   /** All that compiled code depends on besides its source. */
   readonly fingerprint: string;
 }
@@ -46,10 +48,10 @@ export async function findToolchain(cache: DiskCache, command = process.env.BRIS
   const { size, mtimeMs } = statSync(compiler);
   const identity = [realpathSync(compiler), size, mtimeMs, cpuIdentity(), CODE_FLAGS.join(" ")].join("\n");
   const key = createHash("sha256").update(identity).digest("hex");
-  const known = cache.read(`toolchain-${key}`);
+  const known = cache.read(`toolchain2-${key}`);
   if (known !== undefined) return JSON.parse(known.toString()) as Toolchain;
   const toolchain = await inspect(compiler);
-  cache.write(`toolchain-${key}`, Buffer.from(JSON.stringify(toolchain)));
+  cache.write(`toolchain2-${key}`, Buffer.from(JSON.stringify(toolchain)));
   return toolchain;
 }
 
@@ -129,7 +131,7 @@ function vectorFacts(macros: string): VectorFacts {
 }
 
 /** Sizes of the first CPU's own data caches. */
-function cacheSizes(): Pick<Toolchain, "l1Bytes" | "l2Bytes"> {
+function cacheSizes(): Pick<Toolchain, "l1Bytes" | "l2Bytes" | "l3Bytes"> {
   const sizes = new Map<number, number>([
     [1, 32 << 10],
     [2, 1 << 20],
@@ -145,5 +147,5 @@ function cacheSizes(): Pick<Toolchain, "l1Bytes" | "l2Bytes"> {
       break;
     }
   }
-  return { l1Bytes: sizes.get(1)!, l2Bytes: sizes.get(2)! };
+  return { l1Bytes: sizes.get(1)!, l2Bytes: sizes.get(2)!, l3Bytes: sizes.get(3) ?? 0 };
 }

@@ -33,7 +33,9 @@ export type Action =
       readonly space: "local" | "scratch";
     }
   /** Splits a loop's range where conditions on it alone change, so that inside they hold or fail throughout. */
-  | { readonly action: "partition"; readonly loop: string };
+  | { readonly action: "partition"; readonly loop: string }
+  /** What is stored to a buffer goes past the caches, as it is too large to be found there when it is read. */
+  | { readonly action: "stream"; readonly buffer: string };
 
 export class ScheduleError extends Error {
   override name = "ScheduleError";

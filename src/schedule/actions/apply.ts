@@ -9,6 +9,7 @@ import { sink } from "./reorder.js";
 import { factorReduction } from "./rfactor.js";
 import { stage } from "./stage.js";
 import { partition } from "./partition.js";
+import { stream } from "./stream.js";
 
 /** The kernel after one action. Throws a ScheduleError if the action is not legal on it. */
 export function applyAction(kernel: Kernel, a: Action): Kernel {
@@ -52,5 +53,7 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return stage(body, a);
     case "partition":
       return mapLoop(body, a.loop, (s) => partition(whole(s)));
+    case "stream":
+      return stream(body, a.buffer);
   }
 }

@@ -13,11 +13,13 @@ import { scheduleElementwise } from "./elementwise.js";
 import { scheduleInner } from "./inner.js";
 import { scheduleReduction } from "./reduction.js";
 import { scheduleRows } from "./rows.js";
+import { streamOutputs } from "./stream.js";
 
 /** The kernel scheduled; where `answers` say so, otherwise than the heuristics would. */
 export function heuristicSchedule(kernel: Kernel, target: Target, answers: Answers = {}): Draft {
   const draft = new Draft(kernel, target, answers);
   for (const s of kernel.body) if (s.kind === "for") scheduleTop(draft, s.atom.name);
+  streamOutputs(draft);
   return draft;
 }
 

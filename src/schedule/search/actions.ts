@@ -19,7 +19,7 @@ const loopNames = (body: readonly Stmt[]): string[] => {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(12)) {
+  switch (choices.below(13)) {
     case 0:
     case 1:
     case 2:
@@ -48,6 +48,8 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
       return { action: "rfactor", loop, layout: pick(choices, ["inner", "outer", "shared"]) };
     case 10:
       return { action: "partition", loop };
+    case 11:
+      return { action: "stream", buffer: pick(choices, ["none", ...kernel.params.map(({ name }) => name)]) };
     default:
       return randomStage(kernel, choices);
   }
