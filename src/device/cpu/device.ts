@@ -50,7 +50,7 @@ export async function createCpuDevice(options: CpuOptions = {}): Promise<Device>
   const runtime = bindRuntime(koffi, cache.path(file));
   return new CpuDevice(
     runtime,
-    new Memory(koffi),
+    new Memory(koffi, runtime),
     new Compiler(toolchain, cache, runtime),
     (array) => Number(koffi.address(array)),
     target(toolchain, threads),

@@ -6,12 +6,15 @@ import type { DeviceBuffer } from "../device.js";
 import type { Koffi } from "./koffi.js";
 
 const ALIGNMENT = 64;
+/** Blocks of at least this size lie on pages of this size, where the system has them. */
+const LARGE_PAGE = 2 << 20;
+const LARGE_BLOCK = 4 << 20;
 /** Smaller blocks are cheap to make. */
 const SMALLEST_POOLED = 64 << 10;
 /** The pool may always hold this much, and beyond it a quarter of what is live. */
 const POOL_FLOOR = 256 << 20;
 
-export const LARGEST_BUFFER = constants.MAX_LENGTH - ALIGNMENT;
+export const LARGEST_BUFFER = constants.MAX_LENGTH - LARGE_PAGE;
 
 /** Small buffers are cut from slabs, which cost the collector less than memory for each. */
 const SLAB_BYTES = 64 << 10;
@@ -65,7 +68,10 @@ export class Memory {
     if (typeof held !== "number") this.keep(held);
   });
 
-  constructor(private readonly koffi: Koffi) {}
+  constructor(
+    private readonly koffi: Koffi,
+    private readonly pages: { advise(start: number, bytes: number): void },
+  ) {}
 
   allocate(bytes: number): CpuBuffer {
     if (!Number.isInteger(bytes) || bytes < 0) throw new RangeError(`a buffer cannot have ${bytes} bytes`);
@@ -154,9 +160,12 @@ export class Memory {
   }
 
   private alignedBlock(size: number): Block {
-    const whole = Buffer.allocUnsafeSlow(size + ALIGNMENT);
+    const large = size >= LARGE_BLOCK;
+    const alignment = large ? LARGE_PAGE : ALIGNMENT;
+    const whole = Buffer.allocUnsafeSlow(size + alignment);
     const start = Number(this.koffi.address(whole));
-    const offset = (ALIGNMENT - (start % ALIGNMENT)) % ALIGNMENT;
+    const offset = (alignment - (start % alignment)) % alignment;
+    if (large) this.pages.advise(start + offset, size);
     return { memory: whole.buffer as ArrayBuffer, offset, size, address: start + offset };
   }
 }

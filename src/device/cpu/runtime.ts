@@ -19,6 +19,7 @@ export const RUNTIME_SOURCE = `
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 typedef int64_t i64;
@@ -69,13 +70,25 @@ static inline void relax(void) {
 #endif
 }
 
+/* Large pages, where the system has them: small ones cost a walk through tables for every few rows of a tile. */
+void brisc_advise(uintptr_t start, i64 bytes) {
+#ifdef MADV_HUGEPAGE
+  madvise((void *)start, (size_t)bytes, MADV_HUGEPAGE);
+#endif
+}
+
+enum { LARGE_PAGE = 2 << 20 };
+
 static int reserve(Workspace *w, i64 bytes) {
   if (bytes <= w->bytes) return 1;
   free(w->memory);
   void *memory = NULL;
   w->bytes = 0;
   w->memory = NULL;
-  if (posix_memalign(&memory, 64, (size_t)bytes) != 0) return 0;
+  int large = bytes >= LARGE_PAGE;
+  if (large) bytes = (bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+  if (posix_memalign(&memory, large ? LARGE_PAGE : 64, (size_t)bytes) != 0) return 0;
+  if (large) brisc_advise((uintptr_t)memory, bytes);
   w->memory = memory;
   w->bytes = bytes;
   return 1;
@@ -245,6 +258,8 @@ export interface Runtime {
   open(path: string): number;
   openError(): string | null;
   symbol(library: number, name: string): number;
+  /** Asks for large pages for memory; `start` is a multiple of a page. */
+  advise(start: number, bytes: number): void;
   create(threads: number): number;
   destroy(pool: number): void;
   /** The arguments of `brisc_run`; gives -1, or the command for which there was no memory. */
@@ -257,6 +272,7 @@ export function bindRuntime(koffi: Koffi, path: string): Runtime {
   const open = library.func("uintptr_t brisc_open(const char *path)");
   const openError = library.func("const char *brisc_open_error()");
   const symbol = library.func("uintptr_t brisc_symbol(uintptr_t library, const char *name)");
+  const advise = library.func("void brisc_advise(uintptr_t start, int64_t bytes)");
   const create = library.func("uintptr_t brisc_create(int threads)");
   const destroy = library.func("void brisc_destroy(uintptr_t pool)");
   const run = library.func(
@@ -268,6 +284,7 @@ export function bindRuntime(koffi: Koffi, path: string): Runtime {
     open: (path) => Number(open(path)),
     openError: () => openError() as string | null,
     symbol: (handle, name) => Number(symbol(handle, name)),
+    advise: (start, bytes) => void advise(start, bytes),
     create: (threads) => Number(create(threads)),
     destroy: (pool) => void destroy(pool),
     run: (pool, words, commands, slots, symbols, times) =>
