@@ -1,13 +1,20 @@
 // A schedule is a list of actions, as data: it can be printed, stored and applied again (apply.ts). Loops are named;
 // names are unique within a kernel.
 
+export type Tail = "peel" | "guard" | "overlap";
+export type Layout = "inner" | "outer" | "shared" | "own";
+
 export type Action =
-  /** loop -> `{loop}o` x `{loop}i` of `factor`. A rest is done by a loop `{loop}t` after it, or guarded. */
+  /**
+   * loop -> `{loop}o` x `{loop}i` of `factor`. A rest is done by a loop `{loop}t` after it (`peel`), or under conditions
+   * (`guard`), or the last part begins earlier and does some iterations again (`overlap`: no other code, no condition;
+   * for bodies that may run twice).
+   */
   | {
       readonly action: "split";
       readonly loop: string;
       readonly factor: number;
-      readonly tail: "peel" | "guard";
+      readonly tail: Tail;
     }
   /** Two loops, one directly in the other, become one, if every address allows it; it keeps the outer's name. */
   | { readonly action: "collapse"; readonly outer: string; readonly inner: string }
@@ -18,9 +25,10 @@ export type Action =
   | { readonly action: "parallel"; readonly loop: string }
   /**
    * The iterations of a loop of a reduction accumulate separately and are joined after it: as lanes (`inner`: the
-   * loop's parts lie next to each other), as further accumulators (`outer`), or in memory that threads share.
+   * loop's parts lie next to each other), as further accumulators (`outer`), in memory that threads share (`shared`),
+   * or each joins what it has by itself before the next (`own`: nothing inside an iteration waits for another).
    */
-  | { readonly action: "rfactor"; readonly loop: string; readonly layout: "inner" | "outer" | "shared" }
+  | { readonly action: "rfactor"; readonly loop: string; readonly layout: Layout }
   /**
    * Copies what the body of `at` (or the kernel) reads of a buffer into nearer memory, laid out in the order of the
    * loops named, last fastest; what lies beyond the buffer becomes zero.

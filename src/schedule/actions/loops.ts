@@ -97,7 +97,7 @@ export const isSum = (s: ForStmt): boolean =>
     (x) => x.kind === "accumulate" && x.buffer.space === "local" && strideOf(x.index, s.atom) === 0,
   );
 
-function hasLoaded(x: Index): boolean {
+export function hasLoaded(x: Index): boolean {
   let found = false;
   visitAtoms(x, (atom) => {
     if (atom.kind === "loaded") found = true;

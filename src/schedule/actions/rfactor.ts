@@ -16,15 +16,11 @@ import {
   visitStatements,
 } from "../../kernel/ir.js";
 import { reduceIdentity } from "../../scalar/evaluate.js";
-import { ScheduleError } from "./action.js";
+import { type Layout, ScheduleError } from "./action.js";
 import { findLoop, renamed } from "./loops.js";
 
 /** See the action. The reduction's target must be allocated in a block around the loop. */
-export function factorReduction(
-  body: readonly Stmt[],
-  name: string,
-  layout: "inner" | "outer" | "shared",
-): Stmt[] {
+export function factorReduction(body: readonly Stmt[], name: string, layout: Layout): Stmt[] {
   const loop = findLoop(body, name);
   if (loop === undefined) throw new ScheduleError(`there is no loop ${name}`);
   const targets = new Map<Buffer, AccumulateStmt["op"]>();
@@ -52,14 +48,9 @@ export function factorReduction(
   return changed;
 }
 
-function separate(
-  s: Stmt,
-  loop: ForStmt,
-  target: Buffer,
-  op: AccumulateStmt["op"],
-  layout: "inner" | "outer" | "shared",
-): Stmt[] {
+function separate(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op"], layout: Layout): Stmt[] {
   const { atom } = loop;
+  if (layout === "own") return [joinedEachTime(s, loop, target, op)];
   const { size } = target;
   const space = layout === "shared" ? "scratch" : "local";
   const parts = makeBuffer(`${target.name}p`, target.dtype, mulIndex(size, atom.extent), space);
@@ -99,6 +90,30 @@ function separate(
     ...redirected,
     join,
   ];
+}
+
+/** Each iteration accumulates in memory of its own and adds that to the target at its end. */
+function joinedEachTime(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op"]): Stmt {
+  const { atom, body } = loop;
+  const { size } = target;
+  const own = makeBuffer(`${target.name}o`, target.dtype, size, "local");
+  const identity = constant(reduceIdentity(op, target.dtype), target.dtype);
+  const each = (suffix: string, make: (element: Index) => Stmt): Stmt => {
+    if (size.value === 1) return make(toIndex(0));
+    const element = renamed(atom, suffix, size);
+    return forLoop(element, [make(toIndex(element))]);
+  };
+  const inside = [
+    alloc(own),
+    each("z", (element) => store(own, element, identity)),
+    ...redirect(body, target, own, (index) => index),
+    each("j", (element) => accumulate(op, target, element, load(own, element))),
+  ];
+  const within = (x: Stmt): Stmt => {
+    if (x === loop) return { ...loop, body: inside };
+    return x.kind === "for" || x.kind === "if" ? { ...x, body: x.body.map(within) } : x;
+  };
+  return within(s);
 }
 
 /** Accumulates into another buffer. */

@@ -18,16 +18,27 @@ import {
   forLoop,
   type LoopKind,
   load,
+  loadsOf,
   type Stmt,
   scalar,
   validValue,
+  visitStatements,
 } from "../../kernel/ir.js";
 import { renameLoops, rewriteBody } from "../../kernel/rewrite.js";
 import { reduceIdentity } from "../../scalar/evaluate.js";
-import { allocatedIn, isIndependent, renamed, atPlace, ownAllocs } from "./loops.js";
+import { ScheduleError, type Tail } from "./action.js";
+import {
+  allocatedIn,
+  atPlace,
+  hasLoaded,
+  isIndependent,
+  ownAllocs,
+  renamed,
+  requireIndependent,
+} from "./loops.js";
 
 /** The loops that a loop becomes by the action. */
-export function splitLoop(s: ForStmt, factor: number, tail: "peel" | "guard"): Stmt[] {
+export function splitLoop(s: ForStmt, factor: number, tail: Tail): Stmt[] {
   const { atom } = s;
   const extent = atom.extent;
   const rest = modIndex(extent, factor);
@@ -49,6 +60,10 @@ export function splitLoop(s: ForStmt, factor: number, tail: "peel" | "guard"): S
     return whole.value === 0 ? [after] : [main, after];
   }
   const outer = renamed(atom, "o", divIndex(addIndex(extent, factor - 1), factor));
+  if (tail === "overlap") {
+    const start = overlappedStart(s, outer, factor);
+    return [nest(outer, inner, s.loop, atPlace(s.body, atom, addIndex(start, inner)))];
+  }
   const place = addIndex(mulIndex(outer, factor), inner);
   const within = addIndex(extent, negIndex(place), -1);
   const reduction = !isIndependent(s);
@@ -64,6 +79,34 @@ export function splitLoop(s: ForStmt, factor: number, tail: "peel" | "guard"): S
 
 const nest = (outer: LoopAtom, inner: LoopAtom, kind: LoopKind, body: readonly Stmt[]): ForStmt =>
   forLoop(outer, [forLoop(inner, body, kind)], kind);
+
+/** Where a part begins: the last one so that it ends with the loop. */
+function overlappedStart(s: ForStmt, outer: LoopAtom, factor: number): Index {
+  const { extent } = s.atom;
+  const parts = outer.extent.value;
+  if (parts === undefined || extent.value === undefined || extent.value < factor)
+    throw new ScheduleError(`split: loop ${s.atom.name} of ${extent} cannot overlap parts of ${factor}`);
+  requireRepeatable(s);
+  // One in the last part, else zero: it stays an index, where a smaller-of-two would not.
+  const isLast = divIndex(addIndex(outer, 1), parts);
+  return addIndex(mulIndex(outer, factor), mulIndex(isLast, extent.value - parts * factor));
+}
+
+/** Iterations may run twice: none adds to memory of others, or reads what any writes. */
+function requireRepeatable(s: ForStmt): void {
+  requireIndependent(s);
+  const own = allocatedIn(s.body);
+  const written = new Set<Buffer>();
+  visitStatements(s.body, (inner) => {
+    if (inner.kind !== "store" && inner.kind !== "accumulate") return;
+    if (own.has(inner.buffer)) return;
+    if (inner.kind === "accumulate" || hasLoaded(inner.index))
+      throw new ScheduleError(`split: an iteration of loop ${s.atom.name} must not run twice`);
+    written.add(inner.buffer);
+  });
+  if (loadsOf(s.body).some((x) => written.has(x.buffer)))
+    throw new ScheduleError(`split: an iteration of loop ${s.atom.name} reads what it writes`);
+}
 
 /**
  * Makes iterations beyond the end harmless: they store nothing to memory that others see, load zero from where they

@@ -1,10 +1,17 @@
-// Contractions: some operand is used again along an output loop. Tiles of registers, packed panels.
+// Contractions: some operand, the panel, is used again along an output loop, the rows.
+//
+// A tile of registers holds some rows times some vectors of columns while the summed loops run. Around it, from the
+// outside in: groups of column tiles, whose panels stay in the second-level cache while all rows pass by; blocks of the
+// sum, where a panel of its whole depth would not fit; tiles of rows; the column tiles of the group. What is left over
+// by a tile is done by one that overlaps its neighbour, so that there is one kernel for all sizes and no condition.
 
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
 import type { ForStmt, LoadExpr, Stmt } from "../../kernel/ir.js";
+import { bytesOf } from "../../scalar/dtype.js";
+import { hasLoaded } from "../actions/loops.js";
 import { isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
-import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
+import { fillable, lanesFor } from "./vectors.js";
 
 interface Contraction {
   /** The loop along which vectors run; only `panel` moves with it. */
@@ -16,14 +23,7 @@ interface Contraction {
   readonly vectors: number;
   readonly rowTile: number;
   readonly pack: boolean;
-  readonly even: boolean;
   readonly cost: number;
-}
-
-function hasLoadedAtom(x: LoadExpr): boolean {
-  let found = false;
-  for (const term of x.index.terms) if (term.atoms.some((atom) => atom.kind === "loaded")) found = true;
-  return found;
 }
 
 /** The contraction that a reduction is, if it is one, with the tiles of least cost. */
@@ -35,7 +35,6 @@ export function contractionOf(
 ): Contraction | undefined {
   const lanes = lanesFor(draft, body);
   if (lanes === 1) return undefined;
-  const depth = product(reduction.reduced);
   let best: Contraction | undefined;
   for (const columns of reduction.outputs) {
     if (tripsOf(columns) < lanes / 2) continue;
@@ -49,7 +48,7 @@ export function contractionOf(
     if (rows.length === 0) continue;
     const row = rows.reduce((a, b) => (Math.min(tripsOf(b), 8) >= Math.min(tripsOf(a), 8) ? b : a));
     if (tripsOf(row) < 2) continue;
-    const contraction = weigh(draft, reduction, columns, row, panel, depth, lanes, mayPack);
+    const contraction = weigh(draft, reduction, columns, row, panel, lanes, mayPack);
     if (contraction !== undefined && (best === undefined || contraction.cost < best.cost)) best = contraction;
   }
   return best;
@@ -62,37 +61,34 @@ function weigh(
   columns: LoopAtom,
   row: LoopAtom,
   panel: LoadExpr,
-  depth: number,
   lanes: number,
   mayPack: boolean,
 ): Contraction | undefined {
   const trips = tripsOf(columns);
+  const depth = product(reduction.reduced);
   const width = fillable(lanes, trips);
-  const vectors = vectorsPerTile(draft, Math.ceil(trips / width));
+  const vectors = vectorsPerTile(draft, Math.floor(trips / width));
   const rowTile = rowsPerTile(draft, tripsOf(row), vectors);
   const tile = width * vectors;
-  const even = trips % tile === 0;
   const consecutive = isUnitStride(panel, columns) && panel.valid.length === 0;
-  const extents = [...reduction.outputs, ...reduction.reduced].filter((loop) => movesWith(panel, loop));
-  const constantExtents = extents.every((loop) => loop.extent.value !== undefined);
+  const moving = [...reduction.outputs, ...reduction.reduced].filter((loop) => movesWith(panel, loop));
   const packable =
     mayPack &&
-    constantExtents &&
+    moving.every((loop) => loop.extent.value !== undefined) &&
     panel.buffer.space !== "local" &&
-    !hasLoadedAtom(panel) &&
+    !hasLoaded(panel.index) &&
     product(reduction.outputs) / trips >= 16;
-  const spread = reduction.reduced.some((loop) => Math.abs(strideOf(panel.index, loop) ?? 0) * 4 >= 1024);
-  const large = product(extents) * 4 > draft.target.l1Bytes;
-  const pack = packable && (!consecutive || !even || (spread && large));
-  if (!pack && (!consecutive || !even)) {
-    if (!consecutive) return undefined;
-  }
+  const bytes = bytesOf(panel.dtype);
+  const spread = reduction.reduced.some((loop) => Math.abs(strideOf(panel.index, loop) ?? 0) * bytes >= 1024);
+  const large = product(moving) * bytes > draft.target.l1Bytes;
+  const pack = packable && (!consecutive || (spread && large));
+  if (!pack && !consecutive) return undefined;
   const stored = reduction.stores.every((x) => strideOf(x, columns) === 1);
-  const padded = pack ? (Math.ceil(trips / tile) * tile) / trips : 1;
-  const multiply = (depth * padded * (1 + (rowTile + vectors) / (rowTile * vectors) / 2)) / (2 * width);
+  const again = (Math.ceil(trips / tile) * tile) / trips;
+  const multiply = (depth * again * (1 + (rowTile + vectors) / (rowTile * vectors) / 2)) / (2 * width);
   const scatter = stored ? 0 : 2;
-  const packing = pack ? (2 * product(extents)) / Math.max(1, product(reduction.outputs)) : 0;
-  return { columns, row, panel, width, vectors, rowTile, pack, even, cost: multiply + scatter + packing };
+  const packing = pack ? (2 * product(moving)) / Math.max(1, product(reduction.outputs)) : 0;
+  return { columns, row, panel, width, vectors, rowTile, pack, cost: multiply + scatter + packing };
 }
 
 /**
@@ -101,10 +97,10 @@ function weigh(
  */
 function vectorsPerTile(draft: Draft, vectors: number): number {
   const most = draft.target.vectorRegisters >= 32 ? 2 : 4;
-  return vectors === 3 && most === 4 ? 3 : Math.min(most, vectors);
+  return Math.max(1, vectors === 3 && most === 4 ? 3 : Math.min(most, vectors));
 }
 
-/** Rows of a register tile: as many accumulators as registers allow, with few rows left over. */
+/** Rows of a register tile: as many accumulators as registers allow, with few rows done twice. */
 function rowsPerTile(draft: Draft, rows: number, vectors: number): number {
   const registers = draft.target.vectorRegisters - 2 - vectors;
   const most = Math.max(1, Math.min(16, Math.floor(registers / vectors)));
@@ -112,10 +108,8 @@ function rowsPerTile(draft: Draft, rows: number, vectors: number): number {
   let best = most;
   let bestCost = Number.POSITIVE_INFINITY;
   for (let tile = most; tile >= Math.max(2, Math.ceil(most / 2)); tile--) {
-    const tiles = Math.floor(rows / tile);
-    const rest = rows % tile;
-    // A tile costs its rows and something for loading the panel; a rest costs one more tile.
-    const cost = tiles * (tile + 2) + (rest > 0 ? rest + 4 : 0);
+    // A tile costs its rows and something for loading the panel.
+    const cost = Math.ceil(rows / tile) * (tile + 2);
     if (cost < bestCost) {
       best = tile;
       bestCost = cost;
@@ -124,20 +118,23 @@ function rowsPerTile(draft: Draft, rows: number, vectors: number): number {
   return best;
 }
 
+/** Splits a loop of constant length into parts, the last of which overlaps; any other leaves a rest. */
+function splitEvenly(draft: Draft, loop: string, factor: number): boolean {
+  return (
+    draft.apply({ action: "split", loop, factor, tail: "overlap" }) ||
+    draft.apply({ action: "split", loop, factor, tail: "peel" })
+  );
+}
+
 export function scheduleContraction(draft: Draft, c: Contraction, reduction: Reduction, top: boolean): void {
   const column = c.columns.name;
   const row = c.row.name;
-  const tile = c.width * c.vectors;
-  const tail = c.pack ? "guard" : "peel";
-  if (!draft.apply({ action: "split", loop: column, factor: tile, tail })) return;
-  if (c.pack) {
-    const order = packOrder(c, reduction);
-    if (
-      draft.apply({ action: "stage", buffer: c.panel.buffer.name, at: undefined, order, space: "scratch" })
-    ) {
-      schedulePacking(draft, order, c);
-    }
-  }
+  const rowsFirst = reduction.outputs.indexOf(c.row) < reduction.outputs.indexOf(c.columns);
+  if (!splitEvenly(draft, column, c.width * c.vectors)) return;
+  if (c.pack) packPanel(draft, c, reduction);
+  const grouped = top && rowsFirst && groupColumns(draft, c, reduction);
+  const group = grouped ? `${column}oo` : `${column}o`;
+  const block = c.pack ? blockSum(draft, c, reduction) : undefined;
   let lanes = `${column}i`;
   if (c.vectors > 1) {
     draft.apply({ action: "split", loop: lanes, factor: c.width, tail: "peel" });
@@ -145,74 +142,169 @@ export function scheduleContraction(draft: Draft, c: Contraction, reduction: Red
     lanes = `${lanes}i`;
   }
   draft.apply({ action: "vectorize", loop: lanes });
-  const rowTail = `${row}t`;
-  draft.apply({ action: "split", loop: row, factor: c.rowTile, tail: "peel" });
-  const suffixes = draft.loop(rowTail) !== undefined ? ["", `_${rowTail}`] : [""];
-  for (const part of [`${row}i`, rowTail]) {
-    if (draft.loop(part) === undefined) continue;
+  // Rows pass by while a group's panels stay near.
+  if (rowsFirst) draft.apply({ action: "reorder", loop: row, inside: group });
+  splitEvenly(draft, row, c.rowTile);
+  if (grouped && !rowsFirst) draft.apply({ action: "reorder", loop: `${column}oi`, inside: `${row}o` });
+  if (top && c.pack) packRows(draft, c, reduction);
+  if (block !== undefined) sinkIntoBlock(draft, c, block);
+  const parts = [`${row}i`, `${row}t`].filter((name) => draft.loop(name) !== undefined);
+  for (const part of parts) {
     draft.apply({ action: "unroll", loop: part });
     draft.apply({ action: "reorder", loop: part });
   }
-  for (const suffix of suffixes) {
+  for (const suffix of parts.length > 1 ? ["", `_${row}t`] : [""]) {
     if (c.vectors > 1) draft.apply({ action: "reorder", loop: `${column}io${suffix}` });
     draft.apply({ action: "reorder", loop: `${lanes}${suffix}` });
   }
-  // A panel stays near while the rows pass by.
-  const rowsFirst = reduction.outputs.indexOf(c.row) < reduction.outputs.indexOf(c.columns);
-  if (rowsFirst) draft.apply({ action: "reorder", loop: `${row}o`, inside: `${column}o` });
-  if (top) parallelise(draft, reduction, c);
+  if (top) parallelise(draft, block ?? `${row}o`);
 }
 
-/** The panel's layout: its other loops, the tile of columns, the reduction, the columns of the tile. */
-function packOrder(c: Contraction, reduction: Reduction): string[] {
+/** Bytes of the panel that one tile of columns uses. */
+const panelBytes = (c: Contraction, reduction: Reduction): number =>
+  product(reduction.reduced.filter((loop) => movesWith(c.panel, loop))) *
+  c.width *
+  c.vectors *
+  bytesOf(c.panel.dtype);
+
+// --- packing -----------------------------------------------------------------------------------------------------
+
+/** The panel in memory: its other loops, the tile of columns, the summed loops, the columns of the tile. */
+function packPanel(draft: Draft, c: Contraction, reduction: Reduction): void {
   const outer = reduction.outputs.filter((loop) => loop !== c.columns && movesWith(c.panel, loop));
   const inner = reduction.reduced.filter((loop) => movesWith(c.panel, loop));
-  return [
-    ...outer.map((l) => l.name),
-    `${c.columns.name}o`,
-    ...inner.map((l) => l.name),
-    `${c.columns.name}i`,
-  ];
+  const names = [...outer.map((l) => l.name), `${c.columns.name}o`, ...inner.map((l) => l.name)];
+  const last = `${c.columns.name}i`;
+  pack(draft, c.panel, [...names, last], isUnitStride(c.panel, c.columns) ? c.width : 1);
 }
 
-/** The copy into the panel: threads take its outer loops, vectors run along whichever side is consecutive. */
-function schedulePacking(draft: Draft, order: readonly string[], c: Contraction): void {
-  const copies = order.map((name) => `${name}_${c.panel.buffer.name}`);
-  const first = draft.loop(copies[0]);
-  if (first === undefined) return;
+/**
+ * The rows' operand likewise, if it is not consecutive along the sum: it would come from another line, or page, at each
+ * step of the innermost loop.
+ */
+function packRows(draft: Draft, c: Contraction, reduction: Reduction): void {
+  const moving = reduction.loads.filter((x) => movesWith(x, c.row));
+  const [rows] = moving;
+  if (moving.length !== 1 || rows.valid.length > 0 || rows.buffer.space === "local" || hasLoaded(rows.index))
+    return;
+  const inner = reduction.reduced.filter((loop) => movesWith(rows, loop));
+  const along = inner[inner.length - 1];
+  if (along === undefined || !isUnitStride(rows, c.row)) return;
+  if (Math.abs(strideOf(rows.index, along) ?? 0) * bytesOf(rows.dtype) < 256) return;
+  const outer = reduction.outputs.filter((loop) => loop !== c.row && movesWith(rows, loop));
+  const used = product(reduction.outputs) / tripsOf(c.row) / product(outer);
+  if (used < 64) return;
+  const names = [...outer.map((l) => l.name), `${c.row.name}o`, ...inner.map((l) => l.name)];
+  pack(draft, rows, [...names, `${c.row.name}i`], fillable(c.width, c.rowTile));
+}
+
+/** Copies an operand into memory that threads share, in the order of these loops, `width` elements at a time. */
+function pack(draft: Draft, operand: LoadExpr, order: readonly string[], width: number): void {
+  const buffer = operand.buffer.name;
+  if (!draft.apply({ action: "stage", buffer, at: undefined, order, space: "scratch" })) return;
+  const copies = order.map((name) => `${name}_${buffer}`);
   const last = copies[copies.length - 1];
-  const even = tripsOf(c.columns) % (c.width * c.vectors) === 0;
-  if (even && isUnitStride(c.panel, c.columns)) {
-    vectorizeLoop(draft, last, c.width, 1, false);
+  if (width > 1 && splitEvenly(draft, last, width)) {
+    draft.apply({ action: "vectorize", loop: `${last}i` });
   }
-  let parallel = 1;
-  for (const name of copies.slice(0, -1)) {
-    const loop = draft.loop(name);
-    if (loop === undefined || parallel >= 16 * draft.target.threads) break;
-    parallel *= tripsOf(loop.atom);
-    if (!draft.apply({ action: "parallel", loop: name })) break;
+  markParallel(draft, copies[0], copies.slice(0, -1));
+}
+
+// --- what stays near ---------------------------------------------------------------------------------------------
+
+/** Most column tiles whose panels are used by all rows before the next ones are. */
+const LARGEST_GROUP = 4;
+
+/** Splits the tiles of columns into groups whose panels fit half of the second-level cache; false if there are none. */
+function groupColumns(draft: Draft, c: Contraction, reduction: Reduction): boolean {
+  const tiles = draft.loop(`${c.columns.name}o`)?.atom.extent.value;
+  if (tiles === undefined) return false;
+  const others = product(reduction.outputs.filter((loop) => loop !== c.columns && loop !== c.row));
+  const fits = draft.target.l2Bytes / 2 / panelBytes(c, reduction);
+  for (let size = Math.min(LARGEST_GROUP, fits); size > 1; size = Math.floor(size) - 1) {
+    const whole = Math.floor(size);
+    if (tiles % whole !== 0 || (tiles / whole) * others < 4 * draft.target.threads) continue;
+    return draft.apply({ action: "split", loop: `${c.columns.name}o`, factor: whole, tail: "peel" });
   }
+  return false;
+}
+
+/**
+ * Divides the sum so that what a block of it uses of a panel stays in the second-level cache, if the whole does not;
+ * gives the loop over blocks. Each block has registers of its own and adds them to what earlier ones left in memory.
+ */
+function blockSum(draft: Draft, c: Contraction, reduction: Reduction): string | undefined {
+  const bytes = panelBytes(c, reduction);
+  if (bytes <= draft.target.l2Bytes / 2) return undefined;
+  const [outermost] = reduction.reduced;
+  const trips = outermost.extent.value;
+  if (trips === undefined || !movesWith(c.panel, outermost)) return undefined;
+  const most = Math.max(1, Math.floor(draft.target.l2Bytes / 8 / (bytes / trips)));
+  let length = Math.min(most, trips);
+  while (trips % length !== 0) length--;
+  if (length === trips || (length < most / 4 && length < 64)) return undefined;
+  let block = outermost.name;
+  if (length > 1) {
+    if (!draft.apply({ action: "split", loop: block, factor: length, tail: "peel" })) return undefined;
+    block = `${block}o`;
+  } else if (reduction.reduced.length === 1) return undefined;
+  return draft.apply({ action: "rfactor", loop: block, layout: "own" }) ? block : undefined;
+}
+
+/** Loops that use the panel again go inside a block, but for the outer ones, which threads share. */
+function sinkIntoBlock(draft: Draft, c: Contraction, block: string): void {
+  const around = nestOf(draft, block);
+  const lanes = new Set([
+    `${c.row.name}i`,
+    `${c.columns.name}io`,
+    `${c.columns.name}ii`,
+    `${c.columns.name}i`,
+  ]);
+  const serial: string[] = [];
+  let shared = 1;
+  for (const { atom } of around) {
+    if (atom.name === block) break;
+    if (lanes.has(atom.name)) continue;
+    if (shared >= 2 * draft.target.threads && !movesWith(c.panel, atom)) serial.push(atom.name);
+    else shared *= tripsOf(atom);
+  }
+  for (const loop of serial.reverse()) draft.apply({ action: "reorder", loop, inside: block });
+}
+
+/** The loops around a loop, outermost first, and the loop itself. */
+function nestOf(draft: Draft, name: string): ForStmt[] {
+  const path: ForStmt[] = [];
+  const visit = (body: readonly Stmt[]): boolean =>
+    body.some((s) => {
+      if (s.kind === "if") return visit(s.body);
+      if (s.kind !== "for") return false;
+      path.push(s);
+      if (s.atom.name === name || visit(s.body)) return true;
+      path.pop();
+      return false;
+    });
+  visit(draft.kernel.body);
+  return path;
 }
 
 /** Marks the outer loops of all tiles parallel, as many as threads want. */
-function parallelise(draft: Draft, reduction: Reduction, c: Contraction): void {
-  const names = new Set<string>();
-  for (const loop of reduction.outputs) {
-    names.add(loop.name);
-    names.add(`${loop.name}o`);
-    names.add(`${loop.name}t`);
-    names.add(`${loop.name}o_${c.row.name}t`);
-    names.add(`${loop.name}_${c.row.name}t`);
+function parallelise(draft: Draft, tiles: string): void {
+  const names: string[] = [];
+  for (const s of nestOf(draft, tiles)) {
+    names.push(s.atom.name);
+    if (s.body.length !== 1) break;
   }
-  for (const s of draft.kernel.body) {
-    if (s.kind !== "for") continue;
-    let parallel = 1;
-    let loop: ForStmt | undefined = s;
-    while (loop !== undefined && names.has(loop.atom.name) && parallel < 16 * draft.target.threads) {
-      parallel *= tripsOf(loop.atom);
-      if (!draft.apply({ action: "parallel", loop: loop.atom.name })) break;
-      const [only]: readonly Stmt[] = loop.body;
-      loop = loop.body.length === 1 && only.kind === "for" ? only : undefined;
-    }
+  if (names.length > 0) markParallel(draft, names[0], names);
+}
+
+/** Marks loops parallel from `outermost` inwards, while each is the only statement of the one around it. */
+function markParallel(draft: Draft, outermost: string, names: readonly string[]): void {
+  let loop = draft.loop(outermost);
+  let pieces = 1;
+  while (loop !== undefined && names.includes(loop.atom.name) && pieces < 16 * draft.target.threads) {
+    pieces *= tripsOf(loop.atom);
+    if (!draft.apply({ action: "parallel", loop: loop.atom.name })) return;
+    const [only]: readonly Stmt[] = loop.body;
+    loop = loop.body.length === 1 && only.kind === "for" ? only : undefined;
   }
 }

@@ -8,8 +8,11 @@ import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vector
 export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: boolean): void {
   const outermost = loops[0].atom.name;
   if (partitionAll(draft, loops)) {
-    // Each piece is a nest of its own now.
-    for (const piece of piecesOf(draft, loops)) scheduleElementwise(draft, chainOf(draft.loop(piece)!), top);
+    // Each piece is a nest of its own now; threads share what is around them.
+    const shared = top && loops.length > 1 && draft.apply({ action: "parallel", loop: outermost });
+    for (const piece of piecesOf(draft, loops)) {
+      scheduleElementwise(draft, chainOf(draft.loop(piece)!), top && !shared);
+    }
     return;
   }
   const lanes = lanesFor(draft, body);
