@@ -89,6 +89,27 @@ describe("split", () => {
       expect(new Set(conditions).size).toBe(conditions.length);
     }
   });
+  it("lets the last part begin earlier and do some iterations again", () => {
+    expect(
+      afterAction(NEGATION, { action: "split", loop: "i", factor: 4, tail: "overlap" }),
+    ).toMatchInlineSnapshot(`
+      "  for io in 3 {
+          for ii in 4 {
+            store out[io*4 - ((io + 1) / 3)*2 + ii] = neg(a[io*4 - ((io + 1) / 3)*2 + ii])
+          }"
+    `);
+  });
+  it("overlaps nothing that must not run twice, nor parts longer than the loop", () => {
+    refused(TOTAL, { action: "split", loop: "k", factor: 5, tail: "overlap" });
+    refused(NEGATION, { action: "split", loop: "i", factor: 16, tail: "overlap" });
+    refused(TEXTS.symbolic, { action: "split", loop: "i", factor: 4, tail: "overlap" });
+    refused("kernel twice(a: int32[10]) { for i in 10 { store a[i] = neg(a[i]) } }", {
+      action: "split",
+      loop: "i",
+      factor: 4,
+      tail: "overlap",
+    });
+  });
   it("leaves the lanes of a vector together", () => {
     const vector: Action = { action: "vectorize", loop: "i" };
     refused(TEXTS.border, vector, { action: "split", loop: "i", factor: 2, tail: "peel" });
@@ -217,6 +238,26 @@ describe("rfactor", () => {
         }
         for kij in 4 {
           accumulate add acc[0] = accp[kij]
+        }"
+    `);
+  });
+  it("lets each iteration join what it has by itself", () => {
+    expect(
+      afterAction(
+        TOTAL,
+        { action: "split", loop: "k", factor: 4, tail: "peel" },
+        { action: "rfactor", loop: "ko", layout: "own" },
+      ),
+    ).toMatchInlineSnapshot(`
+      "  alloc local acc: int32[1]
+        store acc[0] = int32:0
+        for ko in 3 {
+          alloc local acco: int32[1]
+          store acco[0] = int32:0
+          for ki in 4 {
+            accumulate add acco[0] = a[ko*4 + ki]
+          }
+          accumulate add acc[0] = acco[0]
         }"
     `);
   });

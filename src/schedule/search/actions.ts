@@ -27,7 +27,7 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
         action: "split",
         loop,
         factor: pick(choices, FACTORS),
-        tail: pick(choices, ["peel", "guard"]),
+        tail: pick(choices, ["peel", "guard", "overlap"]),
       };
     case 3: {
       const [inner] = findLoop(kernel.body, loop)?.body ?? [];
@@ -45,7 +45,7 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
     case 8:
       return { action: "parallel", loop };
     case 9:
-      return { action: "rfactor", loop, layout: pick(choices, ["inner", "outer", "shared"]) };
+      return { action: "rfactor", loop, layout: pick(choices, ["inner", "outer", "shared", "own"]) };
     case 10:
       return { action: "partition", loop };
     case 11:
