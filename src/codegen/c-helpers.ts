@@ -56,6 +56,22 @@ export class Helpers {
     return this.define(`splat_${type}`, type, `${scalarType(dtype)} x`, `return (${type}){${list}};`);
   }
 
+  /** A macro that picks lanes of two vectors: `__builtin_shufflevector`, or what gcc had before it. */
+  shuffle(dtype: DType, lanes: number): string {
+    const type = this.type(dtype, lanes);
+    const picks = this.vector(bitsType(dtype === "bool" ? "int32" : dtype), lanes);
+    const name = `shuffle_${type}`;
+    const lines = [
+      "#if defined(__clang__) || __GNUC__ >= 12",
+      `#define ${name}(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)`,
+      "#else",
+      `#define ${name}(a, b, ...) __builtin_shuffle(a, b, (${picks}){__VA_ARGS__})`,
+      "#endif",
+    ];
+    this.functions.set(name, lines.join("\n"));
+    return name;
+  }
+
   /** mask ? a : b, lane by lane, the mask as wide as the operands. */
   private blend(dtype: DType, lanes: number): string {
     const type = this.type(dtype, lanes);

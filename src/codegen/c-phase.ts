@@ -360,6 +360,11 @@ export class PhaseWriter {
         const lane = `${operand(args[0])}[${x.lane}]`;
         return x.dtype === "bool" ? compound(`-${lane}`) : simple(lane);
       }
+      case "shuffle":
+        // In parentheses: to a macro, commas in braces would divide arguments.
+        return simple(
+          `${this.helpers.shuffle(x.dtype, lanes)}(${args.map((a) => `(${a.text})`).join(", ")}, ${x.picks.join(", ")})`,
+        );
       case "cast":
         return castCode(this.helpers, args[0], x.args[0].dtype, x.dtype, lanes);
       case "bitcast": {

@@ -40,6 +40,7 @@ import {
   type Parts,
   partwise,
   scalarConstant,
+  pickLanes,
   shuffle,
   splatNode,
   spreadLane,
@@ -129,6 +130,10 @@ export class Selection implements IndexScope {
         return this.pack(x.args, dtype);
       case "extract":
         return [extractLane(arena, this.parts(x.args[0]), dtype, x.lane)];
+      case "shuffle": {
+        const operands = x.args.map((arg) => this.parts(arg));
+        return pickLanes(arena, operands, x.args[0].lanes, x.picks, dtype);
+      }
       case "cast":
         return this.cast(x.args[0], dtype);
       case "bitcast":

@@ -90,6 +90,36 @@ export function spreadLane(arena: Arena, x: Parts, dtype: RegisterDType, lane: n
   );
 }
 
+/** Lanes of two vectors, those of the second counted on from those of the first. */
+export function pickLanes(
+  arena: Arena,
+  [a, b]: readonly Parts[],
+  lanes: number,
+  picks: readonly number[],
+  dtype: RegisterDType,
+): Node[] {
+  const bytes = laneBytes(dtype);
+  const perPart = lanesPerPart(dtype);
+  const sourceOf = (lane: number): Node => (lane < lanes ? a : b)[Math.floor((lane % lanes) / perPart)];
+  const within = (lane: number): number => (lane % lanes) % perPart;
+  return Array.from({ length: partCount(dtype, picks.length) }, (_, p) => {
+    const own = picks.slice(p * perPart, (p + 1) * perPart);
+    const sources = [...new Set(own.map(sourceOf))];
+    // The first two sources meet in one instruction, each further one takes another.
+    let part = sources[0];
+    (sources.length === 1 ? sources : sources.slice(1)).forEach((source, k) => {
+      const from = own.map((lane, i) => {
+        if (sourceOf(lane) === source) return perPart + within(lane);
+        return k === 0 ? within(lane) : i;
+      });
+      const order = Array.from({ length: perPart }, (_, i) => from[i % from.length] * bytes);
+      const picked = order.flatMap((first) => Array.from({ length: bytes }, (_, i) => first + i));
+      part = shuffle(arena, part, source, picked);
+    });
+    return part;
+  });
+}
+
 /** Scalars as lanes. */
 export function packLanes(arena: Arena, lanes: readonly Node[], dtype: RegisterDType): Node[] {
   const perPart = lanesPerPart(dtype);

@@ -371,6 +371,11 @@ class Machine {
         return () => {
           values[slot] = (values[operands[0]] as Scalar[])[x.lane];
         };
+      case "shuffle":
+        return () => {
+          const both = operands.flatMap((operand) => values[operand] as Scalar[]);
+          values[slot] = x.picks.map((lane) => both[lane]);
+        };
       case "cast":
         return this.lanewise(converter(x.args[0].dtype, x.dtype), x.lanes, slot, operands);
       case "bitcast":

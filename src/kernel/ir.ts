@@ -70,7 +70,8 @@ export type Expr =
   | RefExpr
   | SplatExpr
   | PackExpr
-  | ExtractExpr;
+  | ExtractExpr
+  | ShuffleExpr;
 
 interface ExprBase {
   /** Unique within the process, increasing: operands have smaller ids than their users. */
@@ -134,6 +135,11 @@ export interface PackExpr extends ExprBase {
 export interface ExtractExpr extends ExprBase {
   readonly op: "extract";
   readonly lane: number;
+}
+/** After lowering: lanes of two vectors alike; those of the second count on from those of the first. */
+export interface ShuffleExpr extends ExprBase {
+  readonly op: "shuffle";
+  readonly picks: readonly number[];
 }
 
 let nextExprId = 1;
@@ -273,6 +279,17 @@ export function extract(x: Expr, lane: number): Expr {
   }));
 }
 
+export function shuffle(a: Expr, b: Expr, picks: readonly number[]): Expr {
+  if (picks.every((lane, i) => lane === i) && picks.length === a.lanes) return a;
+  return intern(`shuffle ${picks.join(",")} ${ids([a, b])}`, () => ({
+    op: "shuffle",
+    dtype: a.dtype,
+    lanes: picks.length,
+    args: [a, b],
+    picks,
+  }));
+}
+
 /** An integer expression as an index, with the range its dtype allows unless the caller knows a narrower one. */
 export function loadedIndex(value: Expr, min = -(2 ** 31), max = 2 ** 31 - 1): Index {
   if (value.op === "index") return value.index;
@@ -294,6 +311,8 @@ export function withArgs(x: Expr, args: readonly Expr[]): Expr {
       return pack(args);
     case "extract":
       return extract(args[0], x.lane);
+    case "shuffle":
+      return shuffle(args[0], args[1], x.picks);
     case "const":
     case "index":
     case "valid":

@@ -27,6 +27,7 @@ import {
   constant,
   type Expr,
   extract,
+  shuffle,
   indexValue,
   type Kernel,
   type LoopKind,
@@ -395,7 +396,7 @@ class Parser {
   private operation(name: string, args: readonly Expr[]): Expr {
     const [op, detail] = name.split(".");
     if (op === "pack") return pack(args);
-    const arity = isScalarOp(op) ? arityOf(op as ScalarOp) : 1;
+    const arity = isScalarOp(op) ? arityOf(op as ScalarOp) : op === "shuffle" ? 2 : 1;
     if (args.length !== arity) this.fail(`${name} takes ${arity} operands, got ${args.length}`);
     if (isScalarOp(op)) return scalar(op, ...args);
     if ((op === "cast" || op === "bitcast") && isDType(detail)) {
@@ -403,6 +404,7 @@ class Parser {
     }
     if (op === "splat") return splat(args[0], Number(detail));
     if (op === "extract") return extract(args[0], Number(detail));
+    if (op === "shuffle") return shuffle(args[0], args[1], detail.split("_").map(Number));
     return this.fail(`there is no operation ${name}`);
   }
 

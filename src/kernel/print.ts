@@ -275,6 +275,8 @@ class Printer {
         return `splat.${x.lanes}${args}`;
       case "extract":
         return `extract.${x.lane}${args}`;
+      case "shuffle":
+        return `shuffle.${x.picks.join("_")}${args}`;
       default:
         return x.op + args;
     }

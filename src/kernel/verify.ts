@@ -71,7 +71,16 @@ const MACHINE_OPS = {
   ]),
   bool: new Set<ScalarOp>(["and", "or", "xor", "not"]),
 };
-const ONLY_LOWERED = new Set<Expr["op"]>(["ref", "splat", "pack", "extract", "quot", "rem", "fma"]);
+const ONLY_LOWERED = new Set<Expr["op"]>([
+  "ref",
+  "splat",
+  "pack",
+  "extract",
+  "shuffle",
+  "quot",
+  "rem",
+  "fma",
+]);
 
 const isPowerOfTwo = (n: number): boolean => Number.isInteger(Math.log2(n));
 
@@ -379,6 +388,14 @@ class Verifier {
           this.fail(`extract of lane ${x.lane} of ${describe(x.args[0])}`);
         }
         return;
+      case "shuffle": {
+        const [a, b] = x.args;
+        const within = x.picks.every((lane) => Number.isInteger(lane) && lane >= 0 && lane < 2 * a.lanes);
+        const alike = a.lanes === b.lanes && a.dtype === b.dtype && a.dtype === x.dtype;
+        if (!alike || !within || x.picks.length !== x.lanes || a.lanes === 1)
+          this.fail(`shuffle of lanes ${x.picks.join(", ")} of ${describe(a)} and ${describe(b)}`);
+        return;
+      }
       default:
         this.scalar(x);
     }

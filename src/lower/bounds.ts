@@ -33,6 +33,7 @@ export function magnitudeBound(x: Expr, depth = DEPTH): number {
     case "min":
       return Math.max(of(0), of(1));
     case "pack":
+    case "shuffle":
       return Math.max(...x.args.map((_, i) => of(i)));
     case "add":
     case "sub":

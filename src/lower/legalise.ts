@@ -98,6 +98,7 @@ function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter): Expr {
     case "splat":
     case "pack":
     case "extract":
+    case "shuffle":
       return rebuild(x, args, rewriter);
     default:
       return legalScalar(x.op, args, x.args[x.args.length - 1].dtype);

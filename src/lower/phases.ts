@@ -23,7 +23,7 @@ import {
 } from "../kernel/ir.js";
 import { replaceBuffers } from "../kernel/rewrite.js";
 import type { Phase } from "./program.js";
-import { operations } from "./work.js";
+import { steps } from "./work.js";
 
 /**
  * Local memory is one thread's and lasts one phase: what a buffer allocated at the top holds for several phases, or for
@@ -50,8 +50,8 @@ export function shareLocals(body: readonly Stmt[]): Stmt[] {
   return shared.size === 0 ? [...body] : replaceBuffers(body, shared);
 }
 
-/** Scalar operations that are worth handing to another thread. */
-const GRAIN_OPERATIONS = 32_768;
+/** Operations and accesses to memory that are worth handing to another thread. */
+const GRAIN_STEPS = 32_768;
 
 export function splitPhases(body: readonly Stmt[]): { phases: Phase[]; scratch: Buffer[] } {
   const phases: Phase[] = [];
@@ -90,8 +90,8 @@ function parallelPhase(outermost: ForStmt): Phase {
     body = only.body;
   }
   body = inOrder(body);
-  const perIteration = operations(body).max;
-  const grain = Math.max(1, Math.ceil(GRAIN_OPERATIONS / Math.max(1, perIteration)));
+  const perIteration = steps(body).max;
+  const grain = Math.max(1, Math.ceil(GRAIN_STEPS / Math.max(1, perIteration)));
   if (loops.length === 1) return { atom: loops[0], grain, body };
   const size = loops.reduce<Index>((product, loop) => mulIndex(product, loop.extent), toIndex(1));
   const all = loopAtom(loops.map((loop) => loop.name).join(""), size);

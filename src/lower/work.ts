@@ -29,6 +29,7 @@ const FREE = new Set<string>([
   "splat",
   "pack",
   "extract",
+  "shuffle",
 ]);
 
 export function workOf(kernel: Kernel): Work {
@@ -36,15 +37,25 @@ export function workOf(kernel: Kernel): Work {
 }
 
 /** Scalar operations that a body executes. */
-export function operations(body: readonly Stmt[]): Index {
+export const operations = (body: readonly Stmt[]): Index =>
+  executed(body, (s) => {
+    const count = topologicalOrder(exprsOf(s)).filter((e) => !FREE.has(e.op)).length;
+    return count + (s.kind === "accumulate" ? 1 : 0);
+  });
+
+/** Operations and accesses to memory that a body executes: copies are work too. */
+export const steps = (body: readonly Stmt[]): Index =>
+  executed(body, (s) => {
+    const count = topologicalOrder(exprsOf(s)).filter((e) => e.op === "load" || !FREE.has(e.op)).length;
+    return count + (s.kind === "store" || s.kind === "accumulate" ? 1 : 0);
+  });
+
+function executed(body: readonly Stmt[], countOf: (s: Stmt) => number): Index {
   let sum = toIndex(0);
   for (const s of body) {
-    if (s.kind === "for") sum = addIndex(sum, mulIndex(s.atom.extent, operations(s.body)));
-    else if (s.kind === "if") sum = addIndex(sum, operations(s.body));
-    else {
-      const count = topologicalOrder(exprsOf(s)).filter((e) => !FREE.has(e.op)).length;
-      sum = addIndex(sum, count + (s.kind === "accumulate" ? 1 : 0));
-    }
+    if (s.kind === "for") sum = addIndex(sum, mulIndex(s.atom.extent, executed(s.body, countOf)));
+    else if (s.kind === "if") sum = addIndex(sum, executed(s.body, countOf));
+    else sum = addIndex(sum, countOf(s));
   }
   return sum;
 }

@@ -257,9 +257,11 @@ describe("functions:", () => {
       void lanes_p0(char **args, const i64 *symbols, i64 begin, i64 end, char *local) {
         i32 *out = (i32 *)args[0];
         u8 *flags = (u8 *)args[1];
+        i32 *shuffled = (i32 *)args[2];
         for (i64 i = begin; i < end; i++) {
           const i32x4 t0 = splat_i32x4((i32)(i * 4)) + (i32x4){0, 1, 2, 3};
           *(i32x4u *)(out + i * 4) = select_i32x4(splat_i32x4(-(i - 3 >= 0)), t0, -t0);
+          *(i32x4u *)(shuffled + i * 4) = shuffle_i32x4((splat_i32x4((i32)(i * 4)) + (i32x4){0, 1, 2, 3}), (splat_i32x4(7)), 3, 4, 1, 1);
           const i32 t1 = i - 3 >= 0;
           const i32x4 mask = (i32x4){-t1, -(((i32)(i * 4 + 1)) == 5), -t1, -(!t1)};
           *(u8x4u *)(flags + i * 4) = __builtin_convertvector(mask & 1, u8x4);

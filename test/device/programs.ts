@@ -29,6 +29,7 @@ import {
   ref,
   type Stmt,
   scalar,
+  shuffle,
   splat,
   store,
   validValue,
@@ -324,9 +325,10 @@ export function literals(dtype: DType, values: readonly Scalar[]): Program {
   return makeProgram(`literals_${dtype}`, [out], [{ atom: i, grain: 1, body }]);
 }
 
-/** Ramps, packs, predicates as values, branches: out[4 * i + lane] = 4 * i + lane where i > 2, else its negative. */
+/** Ramps, packs, shuffles, predicates as values, branches: out[4 * i + lane] = 4 * i + lane where i > 2, else its negative. */
 export function lanesOfIndices(size: number): Program {
   const [out, flags] = [param("out", "int32", size * 4), param("flags", "bool", size * 4)];
+  const shuffled = param("shuffled", "int32", size * 4);
   const i = loopAtom("i", size);
   const index = mulIndex(i, 4);
   const condition = validValue([subIndex(i, 3)]);
@@ -335,11 +337,12 @@ export function lanesOfIndices(size: number): Program {
   const mask = pack([condition, first, condition, scalar("not", condition)]);
   const body: Stmt[] = [
     store(out, index, scalar("where", splat(condition, 4), value, scalar("neg", value))),
+    store(shuffled, index, shuffle(value, splat(constant(7, "int32"), 4), [3, 4, 1, 1])),
     { kind: "let", name: "mask", value: mask },
     store(flags, index, ref("mask", "bool", 4)),
     { kind: "if", valid: [subIndex(i, 6)], body: [store(flags, index, extract(ref("mask", "bool", 4), 3))] },
   ];
-  return makeProgram("lanes", [out, flags], [{ atom: i, grain: 64, body }]);
+  return makeProgram("lanes", [out, flags, shuffled], [{ atom: i, grain: 64, body }]);
 }
 
 /** A chain of operations `depth` deep in one expression, and a diamond that doubles its paths at each level. */

@@ -5,7 +5,7 @@ import { createWasmDevice, WasmDevice } from "../../src/device/wasm/device.js";
 import { currentPlatform } from "../../src/device/wasm/platform.js";
 import { loopAtom, mulIndex, toIndex } from "../../src/kernel/index.js";
 import { bitcast, type Buffer, cast, constant, type Expr, extract, forLoop } from "../../src/kernel/ir.js";
-import { load, pack, scalar, splat, type Stmt, store } from "../../src/kernel/ir.js";
+import { load, pack, scalar, shuffle, splat, type Stmt, store } from "../../src/kernel/ir.js";
 import {
   bytesOf,
   type DType,
@@ -208,8 +208,16 @@ describe.each([true, false].flatMap((relaxed) => LANES.map((lanes) => ({ lanes, 
         const at = mulIndex(i, lanes);
         const vector = load(source, at, [], { lanes });
         const lane = (n: number): Expr => extract(vector, n % lanes);
+        const first = load(source, 0, [], { lanes });
+        const picked = (step: number): Expr => {
+          const picks = Array.from({ length: lanes }, (_, n) => (n * step + 3) % (2 * lanes));
+          return lanes === 1 ? vector : shuffle(vector, first, picks);
+        };
         const statements: [string, Expr][] = [
           ["reversed", pack(Array.from({ length: lanes }, (_, n) => lane(lanes - 1 - n)))],
+          ["shuffled", picked(5)],
+          ["interleaved", picked(lanes)],
+          ["turned", picked(2 * lanes - 1)],
           ["spread", splat(lane(lanes - 1), lanes)],
           ["gathered", pack(Array.from({ length: lanes }, (_, n) => load(source, (n * 7) % COUNT)))],
           ["broadcast", splat(load(source, toIndex(i)), lanes)],

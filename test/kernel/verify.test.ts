@@ -42,6 +42,7 @@ describe("kernels", () => {
     ["store i[0] = where(i[0], i[1], i[2])", "the condition of where is int32, not bool"],
     ["store i[0] = quot(i[0], i[1])", "quot of int32 appears only after lowering"],
     ["store f[0] = extract.0(f[0] as float32x4)", "appears only after lowering"],
+    ["store f[0] = shuffle.0_1(f[0] as float32x2, f[2] as float32x2)", "appears only after lowering"],
     ["store i[0] = b[0] as int32", "a load of int32 from b, which is int8"],
     ["store i[0] = bitcast.int32(h[0])", "bitcast of float16 to int32: their widths differ"],
     ["store f[0] = float32(verify_n)", "an index as a value of float32"],

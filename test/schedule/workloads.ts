@@ -97,6 +97,19 @@ function adam(size: number): g.Node[] {
   return [mean, squares, g.binary("sub", parameter, g.binary("div", mean, root))];
 }
 
+/** Every second column of a matrix. */
+function everyOther(x: g.Node): g.Node {
+  const [rows, columns] = x.shape as [number, number];
+  const pairs = g.reshape(x, [rows, columns / 2, 2]);
+  return g.contiguous(
+    g.shrink(pairs, [
+      [0, rows],
+      [0, columns / 2],
+      [1, 2],
+    ]),
+  );
+}
+
 /** One of each kind of loop nest, by name. */
 export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   elementwise: () => [relu(g.binary("add", leaf([5, 37]), leaf([5, 37])))],
@@ -104,6 +117,13 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "a row for all": () => [g.binary("add", leaf([5, 37]), g.expand(leaf([1, 37]), [5, 37]))],
   "a column for all": () => [g.binary("add", leaf([65, 37]), g.expand(leaf([65, 1]), [65, 37]))],
   transpose: () => [g.contiguous(g.permute(leaf([40, 37]), [1, 0]))],
+  "transpose of bytes": () => [g.contiguous(g.permute(leaf([70, 37], "uint8"), [1, 0]))],
+  "transpose of half a row": () => [g.contiguous(g.permute(leaf([9, 12], "float16"), [1, 0]))],
+  "transpose into a sum": () => [g.binary("add", g.permute(leaf([37, 40]), [1, 0]), leaf([40, 37]))],
+  "channels last": () => [g.contiguous(g.permute(leaf([3, 20, 5, 7]), [0, 2, 3, 1]))],
+  "axes backwards": () => [g.contiguous(g.permute(leaf([17, 3, 34]), [2, 1, 0]))],
+  "every other": () => [everyOther(leaf([6, 70], "int32"))],
+  "every other backwards": () => [everyOther(g.flip(leaf([6, 70], "int32"), [1]))],
   pad: () => [
     g.pad(leaf([6, 40]), [
       [1, 1],

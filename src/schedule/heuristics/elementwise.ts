@@ -3,6 +3,7 @@
 import type { ForStmt } from "../../kernel/ir.js";
 import { type Chain, chainOf, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
+import { scheduleTransposition, transpositionOf } from "./transpose.js";
 import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vectors.js";
 
 export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: boolean): void {
@@ -20,6 +21,8 @@ export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: b
     loops.map((s) => s.atom),
     body,
   );
+  const transposition = vector && transpositionOf(draft, { loops, body }, vector);
+  if (transposition !== undefined) return scheduleTransposition(draft, { loops, body }, transposition, top);
   if (top && loops.length > 1) draft.apply({ action: "parallel", loop: outermost });
   if (vector === undefined || lanes === 1 || body.some((s) => s.kind === "if")) {
     if (top && loops.length === 1) draft.apply({ action: "parallel", loop: outermost });

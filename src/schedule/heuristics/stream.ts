@@ -6,16 +6,21 @@ import { bytesOf } from "../../scalar/dtype.js";
 import type { Draft } from "./draft.js";
 
 export function streamOutputs(draft: Draft): void {
+  for (const b of streamed(draft)) draft.apply({ action: "stream", buffer: b.name });
+}
+
+/** True if what is stored to a buffer will go past the caches. */
+export const isStreamed = (draft: Draft, buffer: Buffer): boolean => streamed(draft).includes(buffer);
+
+function streamed(draft: Draft): readonly Buffer[] {
   const { cacheBytes } = draft.target;
-  if (cacheBytes === undefined) return;
+  if (cacheBytes === undefined) return [];
   const stored = new Set<Buffer>();
   visitStatements(draft.kernel.body, (s) => {
     if (s.kind === "store" && s.buffer.space === "global") stored.add(s.buffer);
   });
   const used = new Set([...stored, ...loadsOf(draft.kernel.body).map((x) => x.buffer)]);
   const bytes = (b: Buffer): number => (b.space === "global" ? b.size.min * bytesOf(b.dtype) : 0);
-  if ([...used].reduce((sum, b) => sum + bytes(b), 0) < cacheBytes) return;
-  for (const b of stored) {
-    if (bytes(b) * 4 >= cacheBytes) draft.apply({ action: "stream", buffer: b.name });
-  }
+  if ([...used].reduce((sum, b) => sum + bytes(b), 0) < cacheBytes) return [];
+  return [...stored].filter((b) => bytes(b) * 4 >= cacheBytes);
 }
