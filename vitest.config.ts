@@ -12,5 +12,9 @@ export default defineConfig({
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    // What a user's own searches have found must not decide what is tested.
+    env: { BRISC_SCHEDULES: "heuristic" },
+    // BRISC_TEST_SCHEDULES=random tests everything on schedules drawn at random.
+    setupFiles: process.env.BRISC_TEST_SCHEDULES === "random" ? ["test/schedule/random-candidates.ts"] : [],
   },
 });

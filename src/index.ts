@@ -35,6 +35,8 @@ export {
   defaultDevice,
   getDevice,
   type RealizeOptions,
+  type SearchOptions,
+  type SearchProgress,
   setDefaultDevice,
 } from "./engine/engine.js";
 export { loadNpy, loadNpz, saveNpy, saveNpz } from "./formats/npy.js";
@@ -44,6 +46,7 @@ export {
   SafetensorsError,
   saveSafetensors,
 } from "./formats/safetensors.js";
+export { loadSchedules, saveSchedules } from "./formats/schedules.js";
 export { FileError, type FileInput } from "./formats/source.js";
 export { loadTorch, type TorchValue } from "./formats/torch.js";
 export type { Dim, Shape } from "./graph/node.js";

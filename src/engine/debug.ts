@@ -6,6 +6,7 @@ import { printKernel, printProgram } from "../kernel/print.js";
 import type { Program } from "../lower/program.js";
 import { type Action, printAction } from "../schedule/actions/action.js";
 import { getConfig } from "./config.js";
+import type { SearchProgress } from "./search.js";
 
 const say = (line: string): void => console.error(line);
 
@@ -47,4 +48,17 @@ export function showCode(device: Device, programs: readonly Program[]): void {
 export function showPlainer(kernel: string, reason: Error): void {
   if (getConfig().debug < 1) return;
   say(`brisc: ${kernel} does not compile as scheduled, and is compiled as it was fused: ${reason.message}`);
+}
+
+/** DEBUG=1: that something of the stored schedules is not used. */
+export function showLeftAside(what: string, reason: string): void {
+  if (getConfig().debug < 1) return;
+  say(`brisc: stored schedules: ${what} is left aside: ${reason}`);
+}
+
+/** DEBUG=1: what a search found for a kernel. */
+export function showSearched({ kernel, done, total, measured, best, heuristic }: SearchProgress): void {
+  if (getConfig().debug < 1) return;
+  const times = `${(best / 1000).toFixed(1)} us, by the heuristics ${(heuristic / 1000).toFixed(1)} us`;
+  say(`brisc: search ${done} of ${total}: ${kernel}: ${times}; ${measured} schedules measured`);
 }

@@ -10,17 +10,28 @@ import {
   sameShape,
   sizeOf,
 } from "../graph/node.js";
-import { normalise } from "../graph/normalise.js";
+import { type NormalGraph, normalise } from "../graph/normalise.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
 import { getConfig } from "./config.js";
 import { defaultDevice as currentDevice, defaultDeviceNow, getDevice } from "./devices.js";
-import { dimValue, type Plan, planFor } from "./plan.js";
+import { dimValue, forgetPlans, type Plan, planFor } from "./plan.js";
 import { relievePressure } from "./pressure.js";
 import { runProfiled } from "./profile.js";
+import { importSchedules } from "./schedules.js";
+import type { SearchOptions } from "./search.js";
 import { type ByteSource, Storage } from "./storage.js";
 
+export { exportSchedules } from "./schedules.js";
+export type { SearchOptions, SearchProgress } from "./search.js";
 export type { ByteSource } from "./storage.js";
 export { availableDevices, type DeviceInfo, getDevice, registerDevice, setDefaultDevice } from "./devices.js";
+
+/** Takes the schedules of a file's text, for all that is compiled from now on; gives how many there were. */
+export function useSchedules(text: string, name: string): number {
+  const count = importSchedules(text, name);
+  forgetPlans();
+  return count;
+}
 
 /** The name of the device that work goes to unless it names another. */
 export async function defaultDevice(): Promise<string> {
@@ -67,6 +78,7 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
         ? await getDevice(options.device)
         : (defaultDeviceNow() ?? (await currentDevice()));
     const graph = normalise(pending);
+    if (getConfig().beam > 0) await searchFirst(graph, device);
     const cached = planFor(graph, device);
     const plan = cached instanceof Promise ? await cached : cached;
     const leaves = await leafBuffers(graph.leaves, device);
@@ -86,6 +98,17 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
     const relieving = relievePressure(device);
     if (relieving !== undefined) await relieving;
   });
+}
+
+/** Searches schedules for a graph, if that is wanted. What searches is loaded when it is first needed. */
+async function searchFirst(
+  graph: NormalGraph,
+  device: Device,
+  given?: number | SearchOptions,
+): Promise<void> {
+  const { searchGraph, wantedSearch } = await import("./search.js");
+  const search = wantedSearch(given);
+  if (search !== undefined) await searchGraph(graph, device, search);
 }
 
 const shared = new WeakMap<DeviceBuffer, Storage>();
@@ -238,12 +261,17 @@ export const sameStorage = (a: Node, b: Node): boolean =>
   a === b ||
   (a.storage !== undefined && a.storage === b.storage && a.dtype === b.dtype && sameShape(a.shape, b.shape));
 
-/** Compiles a graph whose leaves will be given at each replay. */
-export async function captureNodes(roots: readonly Node[], deviceName?: string): Promise<Capture> {
+/** Compiles a graph whose leaves will be given at each replay, maybe after a search for its schedules. */
+export async function captureNodes(
+  roots: readonly Node[],
+  deviceName?: string,
+  search?: number | SearchOptions,
+): Promise<Capture> {
   const device =
     deviceName !== undefined ? await getDevice(deviceName) : (defaultDeviceNow() ?? (await currentDevice()));
   return exclusively(async () => {
     const graph = normalise(roots);
+    if (search !== undefined || getConfig().beam > 0) await searchFirst(graph, device, search);
     const plan = await planFor(graph, device);
     const { leaves } = graph;
     // What is kept of a root is its shape and dtype, not what it was computed from.

@@ -13,9 +13,11 @@ import { printKernel } from "../kernel/print.js";
 import { lowerKernel } from "../lower/lower.js";
 import type { Program } from "../lower/program.js";
 import { bytesOf } from "../scalar/dtype.js";
-import { scheduleKernel } from "../schedule/schedule.js";
-import { showCode, showCompiled, showPlainer, showPlan } from "./debug.js";
+import { ScheduleError } from "../schedule/actions/action.js";
+import { scheduleKernel, type Scheduled } from "../schedule/schedule.js";
+import { showCode, showCompiled, showLeftAside, showPlainer, showPlan } from "./debug.js";
 import { planSlots } from "./memory.js";
+import { readStore, scheduleFromStore } from "./schedules.js";
 
 /** Where a root's elements are after the plan has run. */
 export type Output =
@@ -63,7 +65,7 @@ function entry<K, V>(map: Store<K, V>, key: K, make: () => V): V {
   return value;
 }
 
-const plans = new WeakMap<Device, Map<string, Promise<Plan> | Plan>>();
+let plans = new WeakMap<Device, Map<string, Promise<Plan> | Plan>>();
 
 /** The plan for a graph: from the cache at once, else a promise of it. */
 export function planFor(graph: NormalGraph, device: Device): Plan | Promise<Plan> {
@@ -84,7 +86,20 @@ export function planFor(graph: NormalGraph, device: Device): Plan | Promise<Plan
   return made;
 }
 
+/** Forgets a graph's plan and its kernels' programs: better schedules may have been found meanwhile. */
+export function forgetPlan(key: string, device: Device): void {
+  plans.get(device)?.delete(key);
+  scheduleCache.delete(device.target);
+}
+
+/** Forgets all plans: those of graphs that are met again are made anew. */
+export function forgetPlans(): void {
+  plans = new WeakMap();
+  scheduleCache = new WeakMap();
+}
+
 async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
+  await readStore();
   clearArena();
   const { roots, leaves } = graph.rebuild();
   const start = performance.now();
@@ -140,7 +155,7 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
 }
 
 /** Programs of kernels met before, by the kernel's text: its loops, addresses and values, without the data. */
-const scheduleCache = new WeakMap<Target, Map<string, Program>>();
+let scheduleCache = new WeakMap<Target, Map<string, Program>>();
 
 function programOf(kernel: Kernel, { target }: Device): Program {
   const known = entry(scheduleCache, target, () => new Map<string, Program>());
@@ -176,7 +191,18 @@ async function compilePrograms(
 }
 
 function scheduleAndLower(kernel: Kernel, target: Target): Program {
-  const scheduled = scheduleKernel(kernel, target);
+  const stored = scheduleFromStore(kernel, target);
+  try {
+    if (stored !== undefined) return lowerScheduled(kernel, target, stored);
+  } catch (error) {
+    // Whether lanes can be formed is known only when a kernel is lowered.
+    if (!(error instanceof ScheduleError)) throw error;
+    showLeftAside(kernel.name, error.message);
+  }
+  return lowerScheduled(kernel, target, scheduleKernel(kernel, target));
+}
+
+function lowerScheduled(kernel: Kernel, target: Target, scheduled: Scheduled): Program {
   const program = lowerKernel(scheduled.kernel, target, kernel);
   showCompiled(kernel, scheduled.actions, scheduled.kernel, program);
   return program;

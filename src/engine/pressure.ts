@@ -55,9 +55,13 @@ async function relieve(device: Device, watch: Watch, large: boolean): Promise<vo
     collector ??= findCollector();
     collector();
   }
-  await new Promise<void>((resolve) => {
+  await turn();
+  watch.bytes = device.bytesInUse;
+}
+
+/** Lets the event loop turn once. */
+export const turn = (): Promise<void> =>
+  new Promise((resolve) => {
     if (typeof setImmediate === "function") setImmediate(resolve);
     else setTimeout(resolve, 0);
   });
-  watch.bytes = device.bytesInUse;
-}

@@ -13,6 +13,7 @@ import {
   readNode,
   realizeNodes,
   replay,
+  type SearchOptions,
   sameStorage,
   storeBytes,
 } from "../engine/engine.js";
@@ -25,6 +26,11 @@ import { Tensor } from "./tensor.js";
 export interface JitOptions {
   /** Name of the device; else the default at each call. */
   readonly device?: string;
+  /**
+   * Searches schedules for the captured function's kernels, at the first call for each kind of arguments, by measuring
+   * them on the device. A number is the width of the beam. See docs/search.md. Default: what BEAM says, or none.
+   */
+  readonly search?: number | SearchOptions;
 }
 
 type Result<R> = R extends Promise<unknown> ? never : R;
@@ -274,7 +280,7 @@ async function finishCapture(
     return leaf;
   });
   const roots = [...outputs.map((tensor) => tensor.node), ...assigned.map((storage) => storage.peek())];
-  const capture = await captureNodes(roots, options.device);
+  const capture = await captureNodes(roots, options.device, options.search);
   // Only what was there before the call: a tensor that the call itself wrapped around a parameter's elements (a
   // gradient's rule does) keeps those it was made of.
   const storageOf = new Map<object, TensorStorage>();

@@ -14,8 +14,9 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { cacheDirectory } from "../cache-directory.js";
 
 const MAGIC = Buffer.from("brisc-1\n");
 const TRAILER_BYTES = MAGIC.length + 32;
@@ -25,7 +26,7 @@ const checksum = (content: Uint8Array): Buffer => createHash("sha256").update(co
 export class DiskCache {
   readonly directory: string;
 
-  constructor(directory = defaultDirectory()) {
+  constructor(directory = cacheDirectory()) {
     this.directory = usableDirectory(directory);
   }
 
@@ -87,12 +88,6 @@ export class DiskCache {
   remove(name: string): void {
     rmSync(this.path(name), { force: true });
   }
-}
-
-function defaultDirectory(): string {
-  const { BRISC_CACHE_DIR, XDG_CACHE_HOME } = process.env;
-  if (BRISC_CACHE_DIR) return BRISC_CACHE_DIR;
-  return join(XDG_CACHE_HOME || join(homedir(), ".cache"), "brisc");
 }
 
 /** The directory, made if need be; where it cannot be written, a fresh one that serves this process alone. */

@@ -22,6 +22,8 @@ export const applySchedule = (kernel: Kernel, actions: readonly Action[]): Kerne
 function transform(body: readonly Stmt[], a: Action): Stmt[] {
   switch (a.action) {
     case "split":
+      if (!Number.isSafeInteger(a.factor) || a.factor < 1)
+        throw new ScheduleError(`split: the factor must be a whole number of at least 1, not ${a.factor}`);
       return mapLoop(body, a.loop, (s) => splitLoop(whole(s), a.factor, a.tail));
     case "collapse":
       return mapLoop(body, a.outer, (s) => [collapse(whole(s), a.inner)]);

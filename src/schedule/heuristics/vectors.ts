@@ -1,5 +1,6 @@
 // Which loop vectors run along, how wide they are, and the actions that make them.
 
+import type { Target } from "../../device/target.js";
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
 import { loadsOf, type Stmt, topologicalOrder, visitStatements, exprsOf } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
@@ -7,12 +8,12 @@ import { isUnitStride, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 
 /** Lanes for the values of a body: the native vector over the widest element computed there; 1 without vectors. */
-export function lanesFor(draft: Draft, body: readonly Stmt[]): number {
+export function lanesFor(target: Target, body: readonly Stmt[]): number {
   let widest = 4;
   visitStatements(body, (s) => {
     for (const x of topologicalOrder(exprsOf(s))) widest = Math.max(widest, bytesOf(x.dtype));
   });
-  return Math.max(1, Math.floor(draft.target.vectorBytes / widest));
+  return Math.max(1, Math.floor(target.vectorBytes / widest));
 }
 
 /** The largest power of two of lanes that a loop of so many iterations fills. */
