@@ -15,7 +15,7 @@ export function isModest(kernel: Kernel, target: Target): boolean {
   const visit = (body: readonly Stmt[], copies: number): void => {
     for (const s of body) {
       if (s.kind === "for") {
-        if (s.loop === "vectorize" && tripsOf(s.atom) > lanesFor(target, s.body)) fits = false;
+        if (s.loop === "vectorize" && tripsOf(s.atom) > lanesFor({ target }, s.body)) fits = false;
         visit(s.body, s.loop === "unroll" ? copies * tripsOf(s.atom) : copies);
       } else if (s.kind === "if") visit(s.body, copies);
       else code += copies * (1 + topologicalOrder(exprsOf(s)).length);

@@ -33,7 +33,7 @@ export function contractionOf(
   mayPack: boolean,
   body: readonly Stmt[],
 ): Contraction | undefined {
-  const lanes = lanesFor(draft.target, body);
+  const lanes = lanesFor(draft, body);
   if (lanes === 1) return undefined;
   let best: Contraction | undefined;
   for (const columns of reduction.outputs) {

@@ -16,7 +16,7 @@ export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: b
     }
     return;
   }
-  const lanes = lanesFor(draft.target, body);
+  const lanes = lanesFor(draft, body);
   const vector = vectorLoop(
     loops.map((s) => s.atom),
     body,

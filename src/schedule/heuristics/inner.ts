@@ -36,10 +36,10 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
         loop = `${loop}i`;
         const inner = draft.loop(loop)!;
         const own: Reduction = { ...reduction, reduced: [inner.atom] };
-        return vectorizeReduction(draft, loop, lanesFor(draft.target, chain.body), own);
+        return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), own);
       }
     }
-    return vectorizeReduction(draft, loop, lanesFor(draft.target, chain.body), reduction);
+    return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), reduction);
   }
   if (!isIndependent(s)) {
     for (const inner of s.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);

@@ -15,7 +15,7 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
   const work = product(reduction.outputs) * product(reduction.reduced);
   const chosen = contractionOf(draft, reduction, top && work >= PACKING_WORK, chain.body);
   if (chosen !== undefined) return scheduleContraction(draft, chosen, reduction, top);
-  const lanes = lanesFor(draft.target, chain.body);
+  const lanes = lanesFor(draft, chain.body);
   const along = vectorLoop([...reduction.outputs, ...reduction.reduced], chain.body);
   const unit = unitStrideLoop(reduction);
   if (lanes > 1 && unit !== undefined && reduction.reduced.includes(unit)) {

@@ -11,7 +11,7 @@ import { scheduleInner } from "./inner.js";
 export function scheduleRows(draft: Draft, { loops, body }: Chain): void {
   const atoms = loops.map((s) => s.atom);
   const inner = body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : []));
-  const lanes = lanesFor(draft.target, body);
+  const lanes = lanesFor(draft, body);
   const across = rowsAcross(atoms, body);
   if (across !== undefined && lanes > 1) {
     const width = fillable(lanes, tripsOf(across));

@@ -8,7 +8,7 @@ import { isUnitStride, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 
 /** Lanes for the values of a body: the native vector over the widest element computed there; 1 without vectors. */
-export function lanesFor(target: Target, body: readonly Stmt[]): number {
+export function lanesFor({ target }: { readonly target: Target }, body: readonly Stmt[]): number {
   let widest = 4;
   visitStatements(body, (s) => {
     for (const x of topologicalOrder(exprsOf(s))) widest = Math.max(widest, bytesOf(x.dtype));
