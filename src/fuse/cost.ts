@@ -15,6 +15,8 @@ export const CACHE_BYTE = 0.25;
 export const SERIAL_WORK = 65_536;
 /** From so many multiply-adds on, a contraction deserves operands that are plain memory. */
 export const LARGE_CONTRACTION = 1 << 22;
+/** Rows that a block of a row program takes at a time, about: what all of them need again is read once for these. */
+export const BLOCKED_ROWS = 28;
 /** A reduction is not computed more often than this times its elements. */
 export const REDUNDANCY = 1.5;
 /** As REDUNDANCY, for a sum that becomes part of the sum around it: one good contraction instead of two passes. */

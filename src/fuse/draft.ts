@@ -38,6 +38,8 @@ export interface Draft {
   readonly after: Set<Draft>;
   /** Whether a large contraction is computed here. */
   contracts: boolean;
+  /** Loops along which some factor of a large contraction is used again: rows taken several at a time share it. */
+  readonly shared: Set<LoopAtom>;
   /** Nodes with storage that are read. */
   readonly reads: Set<Node>;
 }

@@ -19,6 +19,7 @@ import {
 import { addIndex, type Index, type LoopAtom, loopAtom, toIndex } from "../kernel/index.js";
 import { bytesOf } from "../scalar/dtype.js";
 import {
+  BLOCKED_ROWS,
   bytesOfNode,
   CACHE_BYTE,
   elementsOf,
@@ -38,6 +39,7 @@ import {
   coversOnce,
   distinctIndices,
   evaluationsOf,
+  factorsAt,
   hasReuse,
   isOuter,
   loopsOf,
@@ -67,6 +69,21 @@ export function storageNode(root: Node): Node {
 /** Decides for the graph under `roots`, all of which get storage. */
 export function place(roots: readonly Node[], target: Target): PlacedGraph {
   return new Placer(roots, target).run();
+}
+
+/** A row for each iteration of the loops of a level: the axes it has, and where the others are fixed. */
+interface LocalPlacement {
+  readonly level: ReadonlySet<LoopAtom>;
+  readonly index: readonly (Index | undefined)[];
+}
+
+/** The innermost loop of a level: along it rows lie next to each other. */
+const lastLoop = (draft: Draft, level: ReadonlySet<LoopAtom>): LoopAtom | undefined =>
+  draft.loops.filter((loop) => level.has(loop)).pop();
+
+function sharesLastLoop(draft: Draft, level: ReadonlySet<LoopAtom>): boolean {
+  const row = lastLoop(draft, level);
+  return row !== undefined && draft.shared.has(row);
 }
 
 class Placer {
@@ -137,8 +154,10 @@ class Placer {
     if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64)
       return this.pushUses(node, uses);
     const draft = onlyDraft(uses);
-    if (draft !== undefined && !this.feedsContraction(node, uses)) {
-      const local = this.localPlacement(node, uses, draft);
+    if (draft !== undefined) {
+      const placement = this.localPlacement(node, uses, draft);
+      const feeds = this.feedsContraction(node, uses);
+      const local = feeds && !this.blocks(node, placement, draft) ? undefined : placement;
       if (local !== undefined && elements * work + bytesOfNode(node) * CACHE_BYTE < evaluations * work) {
         return this.placeLocal(node, draft, local);
       }
@@ -154,6 +173,17 @@ class Placer {
     return uses.some(
       (use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= LARGE_CONTRACTION,
     );
+  }
+
+  /**
+   * Whether the rows that would hold a value are worth taking several at a time: the contraction that they feed, or are
+   * the result of, then finds its other factor near for all of them, and nothing need be stored.
+   */
+  private blocks(node: Node, local: LocalPlacement | undefined, draft: Draft): boolean {
+    if (local === undefined || this.target.language === "wgsl") return false;
+    const inside = node.shape.filter((_, axis) => local.index[axis] === undefined).map(maxDim);
+    const row = inside.reduce((product, d) => product * d, 1) * bytesOf(node.dtype);
+    return row * BLOCKED_ROWS <= this.target.l2Bytes / 2 && sharesLastLoop(draft, local.level);
   }
 
   /** Padding inside a large contraction would put a condition into its inner loop: store it once, filled. */
@@ -191,7 +221,7 @@ class Placer {
         draft.loops,
       );
       const evaluations = trips(level) * distinctIndices(uses);
-      if (evaluations <= REDUNDANCY * elements && this.fits(node, draft, level, reduced)) {
+      if (evaluations <= REDUNDANCY * elements && this.fits(node, draft, level, uses[0].index)) {
         return this.placeRegister(node, uses, draft, level);
       }
       return this.storeNode(node, uses);
@@ -200,9 +230,11 @@ class Placer {
     const [use, ...others] = uses;
     const merges = others.length === 0 && use.summed && node.reduction === "add";
     if (merges && evaluations <= MERGED_REDUNDANCY * elements) return this.placeNested(node, use);
-    const local = this.feedsContraction(node, uses) ? undefined : this.localPlacement(node, uses, draft);
+    const placement = this.localPlacement(node, uses, draft);
+    const feeds = this.feedsContraction(node, uses) && !this.blocks(node, placement, draft);
+    const local = feeds ? undefined : placement;
     const tiled = local !== undefined && reduced >= LARGE_CONTRACTION && wantsTiles(node, local.index);
-    if (local !== undefined && !tiled && this.fits(node, draft, local.level, reduced)) {
+    if (local !== undefined && !tiled && this.fits(node, draft, local.level, uses[0].index)) {
       return this.placeLocal(node, draft, local);
     }
     const small = reduced <= 64 * elements && reduced < LARGE_CONTRACTION;
@@ -211,16 +243,49 @@ class Placer {
     this.storeNode(node, uses);
   }
 
-  /** Whether a draft may compute a reduction of `work` element operations at a level of its loops. */
-  private fits(node: ReduceNode, draft: Draft, level: ReadonlySet<LoopAtom>, work: number): boolean {
+  /** Whether a draft may compute a reduction at a position, at a level of its loops. */
+  private fits(
+    node: ReduceNode,
+    draft: Draft,
+    level: ReadonlySet<LoopAtom>,
+    position: readonly Index[],
+  ): boolean {
+    const work = elementsOf(node.inputs[0]);
     const contraction = work >= LARGE_CONTRACTION && hasReuse(node);
-    if (contraction && draft.contracts) return false;
+    if (contraction && draft.contracts && !this.sharesRows(node, draft, level, position)) return false;
     if (!chainAccepts(draft, level)) return false;
     const full = level.size === draft.loops.length;
     const parallel = trips(level) >= 4 * this.target.threads;
     const total = Math.max(work, trips(draft.loops));
     if (!full && !parallel && total > SERIAL_WORK) return false;
     return full || !contraction || level.size > 0;
+  }
+
+  /**
+   * Whether a further contraction may join the rows of a draft: what it reads again for every block of rows costs less
+   * than storing its result would.
+   */
+  private sharesRows(
+    node: ReduceNode,
+    draft: Draft,
+    level: ReadonlySet<LoopAtom>,
+    position: readonly Index[],
+  ): boolean {
+    if (this.target.language === "wgsl" || !sharesLastLoop(draft, level)) return false;
+    const row = lastLoop(draft, level);
+    const again = factorsAt(node, position, [...level])
+      .filter(({ loops }) => !loops.has(row!))
+      .map(({ base, loops }) => (trips(level) / BLOCKED_ROWS) * (bytesOfNode(base) / trips(loops)));
+    return again.length > 0 && Math.min(...again) * CACHE_BYTE < bytesOfNode(node) * MEMORY_BYTE;
+  }
+
+  /** Notes that a large contraction is computed in a draft, and which of its loops use a factor again. */
+  private noteContraction(node: ReduceNode, draft: Draft, position: readonly Index[]): void {
+    if (elementsOf(node.inputs[0]) < LARGE_CONTRACTION || !hasReuse(node)) return;
+    draft.contracts = true;
+    for (const { loops } of factorsAt(node, position, draft.loops)) {
+      for (const loop of draft.loops) if (!loops.has(loop)) draft.shared.add(loop);
+    }
   }
 
   private placeRegister(
@@ -231,7 +296,7 @@ class Placer {
   ): void {
     addLevel(draft, level);
     draft.placements.set(node, { kind: "register" });
-    if (elementsOf(node.inputs[0]) >= LARGE_CONTRACTION && hasReuse(node)) draft.contracts = true;
+    this.noteContraction(node, draft, uses[0].index);
     for (const use of uses) this.useReduced(node, use, [...level]);
   }
 
@@ -258,11 +323,7 @@ class Placer {
 
   // --- rows in local memory --------------------------------------------------------------------------------------
 
-  private localPlacement(
-    node: Node,
-    uses: readonly Use[],
-    draft: Draft,
-  ): { level: ReadonlySet<LoopAtom>; index: (Index | undefined)[] } | undefined {
+  private localPlacement(node: Node, uses: readonly Use[], draft: Draft): LocalPlacement | undefined {
     if (uses.some((use) => use.valid.length > 0 || mentionsLoaded(use.index))) return undefined;
     const index = node.shape.map((_, axis): Index | undefined => {
       const [first, ...others] = uses.map((use) => use.index[axis]);
@@ -291,11 +352,7 @@ class Placer {
     return { level, index };
   }
 
-  private placeLocal(
-    node: Node,
-    draft: Draft,
-    { level, index }: { level: ReadonlySet<LoopAtom>; index: readonly (Index | undefined)[] },
-  ): void {
+  private placeLocal(node: Node, draft: Draft, { level, index }: LocalPlacement): void {
     addLevel(draft, level);
     draft.placements.set(node, { kind: "local", index });
     const row: LoopAtom[] = [];
@@ -307,7 +364,7 @@ class Placer {
     });
     const use: Use = { draft, index: position, valid: [], outer: [...level], inner: row, summed: false };
     if (node.op === "reduce") {
-      if (elementsOf(node.inputs[0]) >= LARGE_CONTRACTION && hasReuse(node)) draft.contracts = true;
+      this.noteContraction(node, draft, position);
       this.useReduced(node, use, [...level]);
     } else this.pushUses(node, [use]);
   }
@@ -446,6 +503,7 @@ class Placer {
       sides: new Set(),
       after: new Set(),
       contracts: false,
+      shared: new Set(),
       reads: new Set(),
     };
     this.drafts.push(draft);
@@ -472,7 +530,7 @@ class Placer {
       if (distinctIndices(own) !== 1 || !coversOnce(node, own[0].index, draft.loops)) continue;
       if (node.op === "reduce") {
         const level = loopsOf(own[0].index, draft.loops);
-        if (!this.fits(node, draft, level, elementsOf(node.inputs[0]))) continue;
+        if (!this.fits(node, draft, level, own[0].index)) continue;
       }
       if (draft.reads.size + draft.sides.size + 4 > this.target.maxBuffers) continue;
       const waiting = this.waiting.get(node) ?? new Set();

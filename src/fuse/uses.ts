@@ -127,6 +127,21 @@ export function wantsTiles(node: ReduceNode, fixed: readonly (Index | undefined)
   return only(a, b) && only(b, a);
 }
 
+/** The factors of a contraction's product: what each was moved from, and on which of the loops its position depends. */
+export function factorsAt(
+  node: ReduceNode,
+  position: readonly Index[],
+  among: readonly LoopAtom[],
+): { base: Node; loops: ReadonlySet<LoopAtom> }[] {
+  const [product] = node.inputs;
+  if (product.op !== "mul") return [];
+  return product.inputs.map((factor) => {
+    let base: Node = factor;
+    while (isMovement(base)) [base] = base.inputs;
+    return { base, loops: loopsOf(positionOf(factor, position), among) };
+  });
+}
+
 /** Where an element lies in what a node was moved from. */
 export function positionOf(node: Node, index: readonly Index[]): readonly Index[] {
   let position = index;

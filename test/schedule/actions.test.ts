@@ -159,6 +159,41 @@ describe("reorder", () => {
   });
 });
 
+describe("distribute", () => {
+  const ROWS = `kernel rows(out: int32[12], a: int32[12]) {
+    for i in 4 {
+      alloc local row: int32[3]
+      for j in 3 { store row[j] = neg(a[i*3 + j]) }
+      alloc local acc: int32[1]
+      store acc[0] = int32:0
+      for k in 3 { accumulate add acc[0] = row[k] }
+      for l in 3 { store out[i*3 + l] = add(row[l], acc[0]) }
+    } }`;
+  it("gives a nest a loop of its own, and what passes between parts a place for each iteration", () => {
+    expect(afterAction(ROWS, { action: "distribute", loop: "i", alone: ["j"] })).toMatchInlineSnapshot(`
+      "  alloc local row: int32[12]
+        for i0 in 4 {
+          for j in 3 {
+            store row[i0*3 + j] = neg(a[i0*3 + j])
+          }
+        }
+        for i1 in 4 {
+          alloc local acc: int32[1]
+          store acc[0] = int32:0
+          for k in 3 {
+            accumulate add acc[0] = row[i1*3 + k]
+          }
+          for l in 3 {
+            store out[i1*3 + l] = add(row[i1*3 + l], acc[0])
+          }"
+    `);
+  });
+  it("refuses a loop of one part, and one whose iterations depend on each other", () => {
+    refused(NEGATION, { action: "distribute", loop: "i", alone: [] });
+    refused(TOTAL, { action: "distribute", loop: "k", alone: [] });
+  });
+});
+
 describe("unroll", () => {
   it("marks a loop to be written out", () => {
     expect(afterAction(NEGATION, { action: "unroll", loop: "i" })).toMatchInlineSnapshot(`

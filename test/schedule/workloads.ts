@@ -55,6 +55,13 @@ export function matmul(a: g.Node, b: g.Node): g.Node {
   ]);
 }
 
+/** Queries of `rows`, as many keys and values as `keys`, of `depth`. */
+export const attention = (rows: number, keys: number, depth: number): g.Node =>
+  matmul(
+    softmax(matmul(leaf([rows, depth]), g.permute(leaf([keys, depth]), [1, 0])), 1),
+    leaf([keys, depth]),
+  );
+
 export const relu = (x: g.Node): g.Node => g.binary("max", x, g.constNode(0, x.dtype, x.shape));
 
 /** 3x3 windows of images, not padded, times filters. */
@@ -155,9 +162,8 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "matrix times vector": () => [matmul(leaf([100, 200]), leaf([200, 1]))],
   "vector times matrix": () => [matmul(leaf([1, 200]), leaf([200, 100]))],
   "batched matmul": () => [matmul(leaf([4, 30, 20]), leaf([4, 20, 50]))],
-  attention: () => [
-    matmul(softmax(matmul(leaf([16, 32]), g.permute(leaf([40, 32]), [1, 0])), 1), leaf([40, 32])),
-  ],
+  attention: () => [attention(16, 40, 32)],
+  "attention of many keys": () => [attention(37, 140, 32)],
   convolution: () => [relu(convolution(2, 5, 10, 12))],
   "convolution's adjoint": () => [convolutionAdjoint(2, 6, 9, 5)],
   gather: () => [g.gather(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), 0)],

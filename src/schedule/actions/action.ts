@@ -20,6 +20,11 @@ export type Action =
   | { readonly action: "collapse"; readonly outer: string; readonly inner: string }
   /** Moves a loop of independent iterations inwards, over statements and through loops; until inside `inside`. */
   | { readonly action: "reorder"; readonly loop: string; readonly inside?: string }
+  /**
+   * Divides a loop among the parts of its body: the nests named stand alone, what is between them stays together. Memory
+   * that passes from part to part has a place for each iteration.
+   */
+  | { readonly action: "distribute"; readonly loop: string; readonly alone: readonly string[] }
   | { readonly action: "unroll"; readonly loop: string }
   | { readonly action: "vectorize"; readonly loop: string }
   | { readonly action: "parallel"; readonly loop: string }

@@ -4,6 +4,7 @@ import type { Kernel, Stmt } from "../../kernel/ir.js";
 import { ScheduleError, type Action } from "./action.js";
 import { mapLoop, isSum, requireIndependent, requireLanes, whole } from "./loops.js";
 import { splitLoop } from "./split.js";
+import { distribute } from "./distribute.js";
 import { collapse } from "./collapse.js";
 import { sink } from "./reorder.js";
 import { factorReduction } from "./rfactor.js";
@@ -32,6 +33,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
         requireIndependent(s);
         return sink(s.atom, s.loop, s.body, a.inside);
       });
+    case "distribute":
+      return mapLoop(body, a.loop, (s) => distribute(whole(s), a.alone));
     case "unroll":
       return mapLoop(body, a.loop, (s) => {
         if (s.atom.extent.value === undefined)

@@ -56,7 +56,7 @@ function dependsOn(s: Stmt, atom: Atom): boolean {
 }
 
 /** Every iteration gets its own part of the memory that the body allocates. */
-function widen(
+export function widen(
   body: readonly Stmt[],
   atom: LoopAtom,
   kind: LoopKind,

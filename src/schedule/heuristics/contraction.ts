@@ -6,7 +6,7 @@
 // by a tile is done by one that overlaps its neighbour, so that there is one kernel for all sizes and no condition.
 
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
-import type { ForStmt, LoadExpr, Stmt } from "../../kernel/ir.js";
+import type { LoadExpr, Stmt } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
 import { hasLoaded } from "../actions/loops.js";
 import { isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
@@ -14,6 +14,8 @@ import type { Draft } from "./draft.js";
 import { fillable, lanesFor } from "./vectors.js";
 
 interface Contraction {
+  /** Loops outside the nest. */
+  readonly around: readonly LoopAtom[];
   /** The loop along which vectors run; only `panel` moves with it. */
   readonly columns: LoopAtom;
   /** The loop along which the panel is used again. */
@@ -30,6 +32,7 @@ interface Contraction {
 export function contractionOf(
   draft: Draft,
   reduction: Reduction,
+  around: readonly LoopAtom[],
   mayPack: boolean,
   body: readonly Stmt[],
 ): Contraction | undefined {
@@ -48,7 +51,7 @@ export function contractionOf(
     if (rows.length === 0) continue;
     const row = rows.reduce((a, b) => (Math.min(tripsOf(b), 8) >= Math.min(tripsOf(a), 8) ? b : a));
     if (tripsOf(row) < 2) continue;
-    const contraction = weigh(draft, reduction, columns, row, panel, lanes, mayPack);
+    const contraction = weigh(draft, reduction, around, columns, row, panel, lanes, mayPack);
     if (contraction !== undefined && (best === undefined || contraction.cost < best.cost)) best = contraction;
   }
   return best;
@@ -58,6 +61,7 @@ export function contractionOf(
 function weigh(
   draft: Draft,
   reduction: Reduction,
+  around: readonly LoopAtom[],
   columns: LoopAtom,
   row: LoopAtom,
   panel: LoadExpr,
@@ -71,13 +75,15 @@ function weigh(
   const rowTile = rowsPerTile(draft, tripsOf(row), vectors);
   const tile = width * vectors;
   const consecutive = isUnitStride(panel, columns) && panel.valid.length === 0;
-  const moving = [...reduction.outputs, ...reduction.reduced].filter((loop) => movesWith(panel, loop));
+  const outputs = [...around, ...reduction.outputs];
+  const moving = [...outputs, ...reduction.reduced].filter((loop) => movesWith(panel, loop));
+  const uses = product(outputs.filter((loop) => !movesWith(panel, loop)));
   const packable =
     mayPack &&
     moving.every((loop) => loop.extent.value !== undefined) &&
     panel.buffer.space !== "local" &&
     !hasLoaded(panel.index) &&
-    product(reduction.outputs) / trips >= 16;
+    uses >= 16;
   const bytes = bytesOf(panel.dtype);
   const spread = reduction.reduced.some((loop) => Math.abs(strideOf(panel.index, loop) ?? 0) * bytes >= 1024);
   const large = product(moving) * bytes > draft.target.l1Bytes;
@@ -87,8 +93,8 @@ function weigh(
   const again = (Math.ceil(trips / tile) * tile) / trips;
   const multiply = (depth * again * (1 + (rowTile + vectors) / (rowTile * vectors) / 2)) / (2 * width);
   const scatter = stored ? 0 : 2;
-  const packing = pack ? (2 * product(moving)) / Math.max(1, product(reduction.outputs)) : 0;
-  return { columns, row, panel, width, vectors, rowTile, pack, cost: multiply + scatter + packing };
+  const packing = pack ? (2 * product(moving)) / Math.max(1, product(outputs)) : 0;
+  return { around, columns, row, panel, width, vectors, rowTile, pack, cost: multiply + scatter + packing };
 }
 
 /**
@@ -134,7 +140,7 @@ export function scheduleContraction(draft: Draft, c: Contraction, reduction: Red
   if (c.pack) packPanel(draft, c, reduction);
   const grouped = top && rowsFirst && groupColumns(draft, c, reduction);
   const group = grouped ? `${column}oo` : `${column}o`;
-  const block = c.pack ? blockSum(draft, c, reduction) : undefined;
+  const block = top && c.pack ? blockSum(draft, c, reduction) : undefined;
   let lanes = `${column}i`;
   if (c.vectors > 1) {
     draft.apply({ action: "split", loop: lanes, factor: c.width, tail: "peel" });
@@ -171,7 +177,8 @@ const panelBytes = (c: Contraction, reduction: Reduction): number =>
 
 /** The panel in memory: its other loops, the tile of columns, the summed loops, the columns of the tile. */
 function packPanel(draft: Draft, c: Contraction, reduction: Reduction): void {
-  const outer = reduction.outputs.filter((loop) => loop !== c.columns && movesWith(c.panel, loop));
+  const outputs = [...c.around, ...reduction.outputs];
+  const outer = outputs.filter((loop) => loop !== c.columns && movesWith(c.panel, loop));
   const inner = reduction.reduced.filter((loop) => movesWith(c.panel, loop));
   const names = [...outer.map((l) => l.name), `${c.columns.name}o`, ...inner.map((l) => l.name)];
   const last = `${c.columns.name}i`;
@@ -253,7 +260,7 @@ function blockSum(draft: Draft, c: Contraction, reduction: Reduction): string | 
 
 /** Loops that use the panel again go inside a block, but for the outer ones, which threads share. */
 function sinkIntoBlock(draft: Draft, c: Contraction, block: string): void {
-  const around = nestOf(draft, block);
+  const around = draft.nestOf(block);
   const lanes = new Set([
     `${c.row.name}i`,
     `${c.columns.name}io`,
@@ -271,26 +278,10 @@ function sinkIntoBlock(draft: Draft, c: Contraction, block: string): void {
   for (const loop of serial.reverse()) draft.apply({ action: "reorder", loop, inside: block });
 }
 
-/** The loops around a loop, outermost first, and the loop itself. */
-function nestOf(draft: Draft, name: string): ForStmt[] {
-  const path: ForStmt[] = [];
-  const visit = (body: readonly Stmt[]): boolean =>
-    body.some((s) => {
-      if (s.kind === "if") return visit(s.body);
-      if (s.kind !== "for") return false;
-      path.push(s);
-      if (s.atom.name === name || visit(s.body)) return true;
-      path.pop();
-      return false;
-    });
-  visit(draft.kernel.body);
-  return path;
-}
-
 /** Marks the outer loops of all tiles parallel, as many as threads want. */
 function parallelise(draft: Draft, tiles: string): void {
   const names: string[] = [];
-  for (const s of nestOf(draft, tiles)) {
+  for (const s of draft.nestOf(tiles)) {
     names.push(s.atom.name);
     if (s.body.length !== 1) break;
   }

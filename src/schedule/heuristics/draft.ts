@@ -2,7 +2,7 @@
 // answers some of them otherwise than the heuristics would.
 
 import type { Target } from "../../device/target.js";
-import type { ForStmt, Kernel } from "../../kernel/ir.js";
+import type { ForStmt, Kernel, Stmt } from "../../kernel/ir.js";
 import { type Action, ScheduleError } from "../actions/action.js";
 import { applyAction } from "../actions/apply.js";
 import { findLoop } from "../actions/loops.js";
@@ -56,6 +56,22 @@ export class Draft implements Scheduled {
       if (error instanceof ScheduleError) return false;
       throw error;
     }
+  }
+
+  /** The loops around a loop, outermost first, and the loop itself. */
+  nestOf(name: string): ForStmt[] {
+    const path: ForStmt[] = [];
+    const visit = (body: readonly Stmt[]): boolean =>
+      body.some((s) => {
+        if (s.kind === "if") return visit(s.body);
+        if (s.kind !== "for") return false;
+        path.push(s);
+        if (s.atom.name === name || visit(s.body)) return true;
+        path.pop();
+        return false;
+      });
+    visit(this.kernel.body);
+    return path;
   }
 
   /** The loop of this name, if there is one. */

@@ -12,8 +12,10 @@ const PACKING_WORK = 1 << 18;
 export const SHARED_REDUCTION = 1 << 17;
 
 export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Chain, top: boolean): void {
-  const work = product(reduction.outputs) * product(reduction.reduced);
-  const chosen = contractionOf(draft, reduction, top && work >= PACKING_WORK, chain.body);
+  const around = draft.nestOf(chain.loops[0].atom.name).slice(0, -1);
+  const atoms = around.map((s) => s.atom);
+  const work = product([...atoms, ...reduction.outputs, ...reduction.reduced]);
+  const chosen = contractionOf(draft, reduction, atoms, work >= PACKING_WORK, chain.body);
   if (chosen !== undefined) return scheduleContraction(draft, chosen, reduction, top);
   const lanes = lanesFor(draft, chain.body);
   const along = vectorLoop([...reduction.outputs, ...reduction.reduced], chain.body);

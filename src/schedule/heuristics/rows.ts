@@ -6,9 +6,12 @@ import { type Chain, isUnitStride, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
 import { scheduleInner } from "./inner.js";
+import { scheduleRowBlocks } from "./rowblocks.js";
 
 /** Several nests inside shared loops: threads take rows, each nest inside is scheduled on its own. */
-export function scheduleRows(draft: Draft, { loops, body }: Chain): void {
+export function scheduleRows(draft: Draft, chain: Chain): void {
+  if (scheduleRowBlocks(draft, chain)) return;
+  const { loops, body } = chain;
   const atoms = loops.map((s) => s.atom);
   const inner = body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : []));
   const lanes = lanesFor(draft, body);

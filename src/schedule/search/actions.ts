@@ -19,7 +19,7 @@ const loopNames = (body: readonly Stmt[]): string[] => {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(13)) {
+  switch (choices.below(14)) {
     case 0:
     case 1:
     case 2:
@@ -50,6 +50,11 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
       return { action: "partition", loop };
     case 11:
       return { action: "stream", buffer: pick(choices, ["none", ...kernel.params.map(({ name }) => name)]) };
+    case 12: {
+      const nests =
+        findLoop(kernel.body, loop)?.body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : [])) ?? [];
+      return { action: "distribute", loop, alone: nests.slice(choices.below(2)) };
+    }
     default:
       return randomStage(kernel, choices);
   }
