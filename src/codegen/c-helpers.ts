@@ -2,19 +2,13 @@
 // the same on gcc and clang. A program brings only those it uses.
 //
 // Vectors are chosen between by bits, since compilers disagree on `?:` for vectors; with AVX-512 the compiler makes
-// masked instructions of it.
+// masked instructions of it. The two parts are added and not or'ed: of the latter gcc makes exclusive ors, which stay.
 
 import { bytesOf, type DType, integerLimits, isFloat, isUnsigned } from "../scalar/dtype.js";
+import { type Guarded, x86Extremum, x86ExtremumOfNumbers, x86Rounding, x86Stream } from "./c-x86.js";
 import { bitsType, literal, scalarType, typeBytes, vectorName, vectorTypedef } from "./c-types.js";
 
 export type RoundOp = "sqrt" | "floor" | "trunc" | "round";
-
-/** How gcc calls stores past the caches, by the bytes of the vector. */
-const X86_STREAMS = new Map([
-  [16, { macro: "__SSE__", builtin: "__builtin_ia32_movntps" }],
-  [32, { macro: "__AVX__", builtin: "__builtin_ia32_movntps256" }],
-  [64, { macro: "__AVX512F__", builtin: "__builtin_ia32_movntps512" }],
-]);
 
 const INLINE = "static inline __attribute__((always_inline))";
 
@@ -80,7 +74,7 @@ export class Helpers {
       bits === this.vector("i32", lanes) ? `select_${type}` : `blend_${type}`,
       type,
       `${bits} m, ${type} a, ${type} b`,
-      `return (${type})(((${bits})a & m) | ((${bits})b & ~m));`,
+      `return (${type})(((${bits})a & m) + ((${bits})b & ~m));`,
     );
   }
 
@@ -118,14 +112,34 @@ export class Helpers {
     const either = lanes === 1 ? "||" : "|";
     const float = isFloat(dtype);
     const name = `${op}${float && bounded ? "_bound" : ""}_${type}`;
-    const body = !float
+    const usual = !float
       ? this.choose(`(a ${sign} b)`, "a", "b", dtype, lanes)
       : bounded
         ? // A comparison with NaN is false, so that a NaN passes.
           this.choose(op === "max" ? "(a <= b)" : "(a >= b)", "b", "a", dtype, lanes)
         : // If b is NaN and a is not, neither condition holds, and b passes.
           this.choose(`((a ${sign} b) ${either} (a != a))`, "a", "b", dtype, lanes);
-    return this.define(name, type, `${type} a, ${type} b`, `return ${body};`);
+    const x86 = lanes === 1 ? undefined : this.x86Extremum(op, dtype, lanes, bounded);
+    return this.defineGuarded(name, `${type} ${name}(${type} a, ${type} b)`, x86, usual);
+  }
+
+  private x86Extremum(op: "max" | "min", dtype: DType, lanes: number, bounded: boolean): Guarded | undefined {
+    const bytes = bytesOf(dtype) * lanes;
+    const one = x86Extremum(op, dtype, bytes, this.vector(bitsType(dtype), lanes));
+    if (one === undefined || !isFloat(dtype) || bounded) return one;
+    if (bytes === 64) return x86ExtremumOfNumbers(op, dtype);
+    return { ...one, code: this.choose("(b == b)", one.code, "b", dtype, lanes) };
+  }
+
+  /** A function by an instruction where there is one. */
+  private defineGuarded(name: string, head: string, special: Guarded | undefined, usual: string): string {
+    const lines = [`${INLINE} ${head} { return ${usual}; }`];
+    if (special !== undefined) {
+      lines.unshift(`#if ${special.condition}`, `${INLINE} ${head} { return ${special.code}; }`, "#else");
+      lines.push("#endif");
+    }
+    this.functions.set(name, lines.join("\n"));
+    return name;
   }
 
   absolute(dtype: DType, lanes: number): string {
@@ -192,7 +206,8 @@ export class Helpers {
       const fallback = bytes > 64 ? this.halves(op, dtype, lanes) : lanewise;
       const head = `${INLINE} ${type} ${name}(${type} a)`;
       const lines = [`#if __has_builtin(${elementwise})`, `${head} { return ${elementwise}(a); }`];
-      const assembly = bytes === 16 || bytes === 32 || bytes === 64 ? x86(op, dtype, bytes) : undefined;
+      const assembly =
+        bytes === 16 || bytes === 32 || bytes === 64 ? x86Rounding(op, dtype, bytes) : undefined;
       if (assembly !== undefined) {
         lines.push(`#elif defined(${bytes === 64 ? "__AVX512F__" : "__AVX__"})`);
         lines.push(`${head} { ${type} r; ${assembly} return r; }`);
@@ -214,12 +229,8 @@ export class Helpers {
       `${head} { __builtin_nontemporal_store(a, (${type} *)p); }`,
     ];
     const bytes = typeBytes(element) * lanes;
-    const instruction = X86_STREAMS.get(bytes);
-    if (instruction !== undefined) {
-      const floats = this.vector("f32", bytes / 4);
-      lines.push(`#elif defined(${instruction.macro})`);
-      lines.push(`${head} { ${instruction.builtin}((f32 *)p, (${floats})a); }`);
-    }
+    const x86 = x86Stream(bytes, this.vector("f32", bytes / 4));
+    if (x86 !== undefined) lines.push(`#elif ${x86.condition}`, `${head} { ${x86.code}; }`);
     lines.push("#else", `${head} { *(${type} *)p = a; }`, "#endif");
     this.functions.set(name, lines.join("\n"));
     return name;
@@ -251,14 +262,4 @@ export class Helpers {
       `h[0] = ${f}(h[0]); h[1] = ${f}(h[1]); ${copy("&r", "h")}`
     );
   }
-}
-
-/** One instruction on a whole register. Rounding modes: 8 to nearest even, 9 down, 11 towards zero, all quiet. */
-function x86(op: RoundOp, dtype: DType, bytes: number): string {
-  const type = dtype === "float32" ? "ps" : "pd";
-  const register = bytes === 64 ? "v" : "x";
-  const operands = `: "=${register}"(r) : "${register}"(a)`;
-  if (op === "sqrt") return `__asm__("vsqrt${type} %1, %0" ${operands});`;
-  const mode = { round: 8, floor: 9, trunc: 11 }[op];
-  return `__asm__("${bytes === 64 ? "vrndscale" : "vround"}${type} $${mode}, %1, %0" ${operands});`;
 }

@@ -300,8 +300,12 @@ describe("helpers:", () => {
     expect(helpersOf(elementwise("max", ["float64", "float64"], 8, 4))).toMatchInlineSnapshot(`
       [
         "#endif",
-        "static inline __attribute__((always_inline)) f64x4 blend_f64x4(i64x4 m, f64x4 a, f64x4 b) { return (f64x4)(((i64x4)a & m) | ((i64x4)b & ~m)); }",
+        "static inline __attribute__((always_inline)) f64x4 blend_f64x4(i64x4 m, f64x4 a, f64x4 b) { return (f64x4)(((i64x4)a & m) + ((i64x4)b & ~m)); }",
+        "#if defined(__AVX__) && __has_builtin(__builtin_ia32_maxpd256)",
+        "static inline __attribute__((always_inline)) f64x4 max_f64x4(f64x4 a, f64x4 b) { return blend_f64x4((i64x4)(b == b), __builtin_ia32_maxpd256(b, a), b); }",
+        "#else",
         "static inline __attribute__((always_inline)) f64x4 max_f64x4(f64x4 a, f64x4 b) { return blend_f64x4((i64x4)((a > b) | (a != a)), a, b); }",
+        "#endif",
       ]
     `);
   });
@@ -316,8 +320,8 @@ describe("helpers:", () => {
       [
         "#endif",
         "static inline __attribute__((always_inline)) f32x4 splat_f32x4(f32 x) { return (f32x4){x, x, x, x}; }",
-        "static inline __attribute__((always_inline)) f32x4 select_f32x4(i32x4 m, f32x4 a, f32x4 b) { return (f32x4)(((i32x4)a & m) | ((i32x4)b & ~m)); }",
-        "static inline __attribute__((always_inline)) u64x4 blend_u64x4(i64x4 m, u64x4 a, u64x4 b) { return (u64x4)(((i64x4)a & m) | ((i64x4)b & ~m)); }",
+        "static inline __attribute__((always_inline)) f32x4 select_f32x4(i32x4 m, f32x4 a, f32x4 b) { return (f32x4)(((i32x4)a & m) + ((i32x4)b & ~m)); }",
+        "static inline __attribute__((always_inline)) u64x4 blend_u64x4(i64x4 m, u64x4 a, u64x4 b) { return (u64x4)(((i64x4)a & m) + ((i64x4)b & ~m)); }",
         "static inline __attribute__((always_inline)) u64x4 select_u64x4(i32x4 m, u64x4 a, u64x4 b) { return blend_u64x4(__builtin_convertvector(m, i64x4), a, b); }",
         "static inline __attribute__((always_inline)) u64x4 splat_u64x4(u64 x) { return (u64x4){x, x, x, x}; }",
         "static inline __attribute__((always_inline)) u64x4 to_u64x4_f32x4(f32x4 a) { i32x4 above = (i32x4)(a >= splat_f32x4(18446744073709552000.0f)); i32x4 within = (i32x4)(a > splat_f32x4(0.0f)) & ~above; i32x4 number = (i32x4)(a == a); f32x4 inside = select_f32x4(within, a, splat_f32x4(0.0f)); u64x4 r = __builtin_convertvector(inside, u64x4); r = select_u64x4(above, splat_u64x4(18446744073709551615ull), r); return select_u64x4(number, r, (u64x4){0}); }",

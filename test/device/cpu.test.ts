@@ -320,7 +320,22 @@ describe.skipIf(missing !== undefined)("operations give what the interpreter giv
   const sampled = (program: Program): Record<string, readonly Scalar[]> =>
     Object.fromEntries(program.params.slice(1).map((b, i) => [b.name, samples(b.dtype, i)]));
 
-  for (const lanes of [1, 8, 16]) {
+  test("maxima and minima with literals on either side", async () => {
+    const programs = (["float32", "float64", "int32", "uint32"] as const).flatMap((dtype) =>
+      [1, 2, 4, 8, 16].map((lanes) => {
+        const i = loopAtom("i", 32 / lanes);
+        const [out, x] = [param("out", dtype, 32), param("x", dtype, 32)];
+        const value = load(x, mulIndex(i, lanes), [], { lanes });
+        const [low, high] = [1, 3].map((bound) => constant(bound, dtype, lanes));
+        const within = scalar("min", high, scalar("max", value, low));
+        const body = [store(out, mulIndex(i, lanes), within)];
+        return makeProgram(`limits_${dtype}_${lanes}`, [out, x], [{ atom: i, grain: 1024, body }]);
+      }),
+    );
+    await agreeAll(programs, sampled);
+  });
+
+  for (const lanes of [1, 4, 8, 16]) {
     test(`on floats, ${lanes} lanes`, async () => {
       const programs = (["float32", "float64"] as const).flatMap((dtype) => [
         ...FLOAT_OPS.map((op) => elementwise(op, [dtype, dtype], 32, lanes)),

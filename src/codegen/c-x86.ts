@@ -1,0 +1,67 @@
+// Instructions of x86 for which C has no words: rounding by assembly, which gcc and clang take alike; what clang makes
+// of plain C, and gcc does not, by gcc's names.
+
+import { type DType, isFloat } from "../scalar/dtype.js";
+
+/** An expression, and what the preprocessor must find true for it to mean something. */
+export interface Guarded {
+  readonly condition: string;
+  readonly code: string;
+}
+
+/** One instruction on a whole register. Rounding modes: 8 to nearest even, 9 down, 11 towards zero, all quiet. */
+export function x86Rounding(op: "sqrt" | "floor" | "trunc" | "round", dtype: DType, bytes: number): string {
+  const type = dtype === "float32" ? "ps" : "pd";
+  const register = bytes === 64 ? "v" : "x";
+  const operands = `: "=${register}"(r) : "${register}"(a)`;
+  if (op === "sqrt") return `__asm__("vsqrt${type} %1, %0" ${operands});`;
+  const mode = { round: 8, floor: 9, trunc: 11 }[op];
+  return `__asm__("${bytes === 64 ? "vrndscale" : "vround"}${type} $${mode}, %1, %0" ${operands});`;
+}
+
+/** Stores the vector `a` to `p` past the caches; `floats` is the type of as many bytes of floats. */
+export function x86Stream(bytes: number, floats: string): Guarded | undefined {
+  const found = new Map([
+    [16, ["__SSE__", ""]],
+    [32, ["__AVX__", "256"]],
+    [64, ["__AVX512F__", "512"]],
+  ]).get(bytes);
+  if (found === undefined) return undefined;
+  const [macro, suffix] = found;
+  return { condition: `defined(${macro})`, code: `__builtin_ia32_movntps${suffix}((f32 *)p, (${floats})a)` };
+}
+
+const ELEMENTS: Partial<Record<DType, string>> = { float32: "ps", float64: "pd", int32: "sd", uint32: "ud" };
+
+/** `b > a ? b : a` or `b < a ? b : a` for vectors, which is a if either is NaN. `signed` is the type of signed integers. */
+export function x86Extremum(
+  op: "max" | "min",
+  dtype: DType,
+  bytes: number,
+  signed: string,
+): Guarded | undefined {
+  const element = ELEMENTS[dtype];
+  const float = isFloat(dtype);
+  const macro = new Map([
+    [16, float ? "__SSE2__" : "__SSE4_1__"],
+    [32, float ? "__AVX__" : "__AVX2__"],
+    [64, "__AVX512F__"],
+  ]).get(bytes);
+  if (element === undefined || macro === undefined) return undefined;
+  const width = bytes === 64 ? "512_mask" : float && bytes === 16 ? "" : bytes * 8;
+  const builtin = `__builtin_ia32_${float ? "" : "p"}${op}${element}${width}`;
+  const [a, b] = float ? ["a", "b"] : [`(${signed})a`, `(${signed})b`];
+  const all = bytes < 64 ? `${b}, ${a}` : `${b}, ${a}, ${b}, -1${float ? ", 4" : ""}`;
+  const cast = dtype === "uint32" ? `(${signed.replace("i32", "u32")})` : "";
+  return { condition: `defined(${macro}) && __has_builtin(${builtin})`, code: `${cast}${builtin}(${all})` };
+}
+
+/** The same for floats, but b where b is NaN. */
+export function x86ExtremumOfNumbers(op: "max" | "min", dtype: DType): Guarded {
+  const builtin = `__builtin_ia32_${op}${ELEMENTS[dtype]}512_mask`;
+  const numbers = `__builtin_ia32_cmp${ELEMENTS[dtype]}512_mask(b, b, 7, -1, 4)`;
+  return {
+    condition: `defined(__AVX512F__) && __has_builtin(${builtin})`,
+    code: `${builtin}(b, a, b, ${numbers}, 4)`,
+  };
+}
