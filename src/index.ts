@@ -35,8 +35,8 @@ export {
   defaultDevice,
   getDevice,
   type RealizeOptions,
-  type SearchOptions,
-  type SearchProgress,
+  type ScheduleSearch,
+  type ScheduleSearchProgress,
   setDefaultDevice,
 } from "./engine/engine.js";
 export { loadNpy, loadNpz, saveNpy, saveNpz } from "./formats/npy.js";

@@ -6,7 +6,7 @@ import { printKernel, printProgram } from "../kernel/print.js";
 import type { Program } from "../lower/program.js";
 import { type Action, printAction } from "../schedule/actions/action.js";
 import { getConfig } from "./config.js";
-import type { SearchProgress } from "./search.js";
+import type { ScheduleSearchProgress } from "./search.js";
 
 const say = (line: string): void => console.error(line);
 
@@ -57,7 +57,14 @@ export function showLeftAside(what: string, reason: string): void {
 }
 
 /** DEBUG=1: what a search found for a kernel. */
-export function showSearched({ kernel, done, total, measured, best, heuristic }: SearchProgress): void {
+export function showSearched({
+  kernel,
+  done,
+  total,
+  measured,
+  best,
+  heuristic,
+}: ScheduleSearchProgress): void {
   if (getConfig().debug < 1) return;
   const times = `${(best / 1000).toFixed(1)} us, by the heuristics ${(heuristic / 1000).toFixed(1)} us`;
   say(`brisc: search ${done} of ${total}: ${kernel}: ${times}; ${measured} schedules measured`);

@@ -18,11 +18,11 @@ import { dimValue, forgetPlans, type Plan, planFor } from "./plan.js";
 import { relievePressure } from "./pressure.js";
 import { runProfiled } from "./profile.js";
 import { importSchedules } from "./schedules.js";
-import type { SearchOptions } from "./search.js";
+import type { ScheduleSearch } from "./search.js";
 import { type ByteSource, Storage } from "./storage.js";
 
 export { exportSchedules } from "./schedules.js";
-export type { SearchOptions, SearchProgress } from "./search.js";
+export type { ScheduleSearch, ScheduleSearchProgress } from "./search.js";
 export type { ByteSource } from "./storage.js";
 export { availableDevices, type DeviceInfo, getDevice, registerDevice, setDefaultDevice } from "./devices.js";
 
@@ -104,7 +104,7 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
 async function searchFirst(
   graph: NormalGraph,
   device: Device,
-  given?: number | SearchOptions,
+  given?: number | ScheduleSearch,
 ): Promise<void> {
   const { searchGraph, wantedSearch } = await import("./search.js");
   const search = wantedSearch(given);
@@ -265,7 +265,7 @@ export const sameStorage = (a: Node, b: Node): boolean =>
 export async function captureNodes(
   roots: readonly Node[],
   deviceName?: string,
-  search?: number | SearchOptions,
+  search?: number | ScheduleSearch,
 ): Promise<Capture> {
   const device =
     deviceName !== undefined ? await getDevice(deviceName) : (defaultDeviceNow() ?? (await currentDevice()));

@@ -15,7 +15,7 @@ import { forgetPlan } from "./plan.js";
 import { turn } from "./pressure.js";
 import { keepSchedule, readStore, storedSchedule } from "./schedules.js";
 
-export interface SearchOptions {
+export interface ScheduleSearch {
   /** How many schedules are kept from round to round; twice as many are measured in each. More take longer. */
   readonly beam: number;
   /** Milliseconds after which the search ends with what it has. Default: none. */
@@ -25,10 +25,10 @@ export interface SearchOptions {
   /** Ends the search: the call that asked for it rejects with the signal's reason; what was found is kept. */
   readonly signal?: AbortSignal;
   /** Called as schedules are measured. */
-  readonly onProgress?: (progress: SearchProgress) => void;
+  readonly onProgress?: (progress: ScheduleSearchProgress) => void;
 }
 
-export interface SearchProgress {
+export interface ScheduleSearchProgress {
   /** The kernel's name. */
   readonly kernel: string;
   /** Kernels searched so far, of how many. */
@@ -45,7 +45,7 @@ export interface SearchProgress {
 const MARGIN = 0.03;
 
 /** The search that is wanted: the one given, else what BEAM says; undefined for none. */
-export function wantedSearch(given: number | SearchOptions | undefined): SearchOptions | undefined {
+export function wantedSearch(given: number | ScheduleSearch | undefined): ScheduleSearch | undefined {
   const options = typeof given === "object" ? given : { beam: given ?? getConfig().beam };
   const { beam, budgetMs = 0 } = options;
   if (!Number.isInteger(beam) || beam < 0)
@@ -58,7 +58,11 @@ export function wantedSearch(given: number | SearchOptions | undefined): SearchO
 const searched = new WeakMap<Device, Map<string, number>>();
 
 /** Searches and stores schedules for the kernels of a graph that have none of as wide a search. */
-export async function searchGraph(graph: NormalGraph, device: Device, options: SearchOptions): Promise<void> {
+export async function searchGraph(
+  graph: NormalGraph,
+  device: Device,
+  options: ScheduleSearch,
+): Promise<void> {
   if (device.target.language === "interpreter") return;
   let known = searched.get(device);
   if (known === undefined) {
@@ -97,7 +101,7 @@ function kernelsOf(graph: NormalGraph, device: Device): string[] {
 async function searchKernel(
   text: string,
   device: Device,
-  { beam, seed = 0, signal, onProgress }: SearchOptions,
+  { beam, seed = 0, signal, onProgress }: ScheduleSearch,
   deadline: number,
   place: { readonly done: number; readonly total: number },
 ): Promise<boolean> {
@@ -112,7 +116,7 @@ async function searchKernel(
     return true;
   }
   try {
-    let progress: SearchProgress | undefined;
+    let progress: ScheduleSearchProgress | undefined;
     const report = (measured: number, best: number, heuristic: number, done = place.done): void => {
       progress = { kernel: name, done, total: place.total, measured, best, heuristic };
       onProgress?.(progress);

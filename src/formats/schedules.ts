@@ -10,8 +10,8 @@ import { writeFile } from "./write.js";
  * one that does not apply is left aside. Results never depend on schedules, but for the order of sums.
  *
  * @example
- * await saveSchedules("schedules.json");
- * (await loadSchedules("schedules.json")) >= 0; // => true
+ * await saveSchedules(`${folder}/schedules.json`);
+ * (await loadSchedules(`${folder}/schedules.json`)) >= 0; // => true
  */
 export async function loadSchedules(input: FileInput): Promise<number> {
   const source = await openSource(input);

@@ -13,7 +13,7 @@ import {
   readNode,
   realizeNodes,
   replay,
-  type SearchOptions,
+  type ScheduleSearch,
   sameStorage,
   storeBytes,
 } from "../engine/engine.js";
@@ -30,7 +30,7 @@ export interface JitOptions {
    * Searches schedules for the captured function's kernels, at the first call for each kind of arguments, by measuring
    * them on the device. A number is the width of the beam. See docs/search.md. Default: what BEAM says, or none.
    */
-  readonly search?: number | SearchOptions;
+  readonly search?: number | ScheduleSearch;
 }
 
 type Result<R> = R extends Promise<unknown> ? never : R;

@@ -10,7 +10,7 @@ import { keepSchedule, scheduleFromStore } from "../../src/engine/schedules.js";
 import {
   jit,
   loadSchedules,
-  type SearchProgress,
+  type ScheduleSearchProgress,
   saveSchedules,
   setDefaultDevice,
   Tensor,
@@ -80,7 +80,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe("a search", () => {
   it("computes the same, tells how far it is, and stores what it found", async () => {
     const { a, b, run, sum } = await product(24);
-    const steps: SearchProgress[] = [];
+    const steps: ScheduleSearchProgress[] = [];
     const found = jit(run, { search: { beam: 2, seed: 3, onProgress: (step) => steps.push(step) } });
     expect(await (await found(a, b)).data()).toEqual(Float32Array.from(sum));
     expect(steps.length).toBeGreaterThan(1);
@@ -94,8 +94,8 @@ describe("a search", () => {
 
   it("is not made twice, but for a wider one", async () => {
     const { a, b, run } = await product(24);
-    const steps: SearchProgress[] = [];
-    const onProgress = (step: SearchProgress): unknown => steps.push(step);
+    const steps: ScheduleSearchProgress[] = [];
+    const onProgress = (step: ScheduleSearchProgress): unknown => steps.push(step);
     await jit(run, { search: { beam: 2, onProgress } })(a, b);
     expect(steps).toEqual([]);
     await jit(run, { search: { beam: 3, onProgress } })(a, b);

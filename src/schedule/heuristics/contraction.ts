@@ -25,6 +25,8 @@ interface Contraction {
   readonly vectors: number;
   readonly rowTile: number;
   readonly pack: boolean;
+  /** Whether the panel may also be packed, or not be. */
+  readonly eitherWay: boolean;
   readonly cost: number;
 }
 
@@ -38,7 +40,7 @@ export function contractionOf(
 ): Contraction | undefined {
   const lanes = lanesFor(draft, body);
   if (lanes === 1) return undefined;
-  let best: Contraction | undefined;
+  const found: Contraction[] = [];
   for (const columns of reduction.outputs) {
     if (tripsOf(columns) < lanes / 2) continue;
     const moving = reduction.loads.filter((x) => movesWith(x, columns));
@@ -52,9 +54,33 @@ export function contractionOf(
     const row = rows.reduce((a, b) => (Math.min(tripsOf(b), 8) >= Math.min(tripsOf(a), 8) ? b : a));
     if (tripsOf(row) < 2) continue;
     const contraction = weigh(draft, reduction, around, columns, row, panel, lanes, mayPack);
-    if (contraction !== undefined && (best === undefined || contraction.cost < best.cost)) best = contraction;
+    if (contraction !== undefined) found.push(contraction);
   }
-  return best;
+  if (found.length === 0) return undefined;
+  const best = found.reduce((a, b) => (b.cost < a.cost ? b : a));
+  const names = found.map(({ columns }) => columns.name);
+  const chosen = draft.choose(`${best.columns.name} columns`, best.columns.name, names);
+  return chooseTile(draft, found[names.indexOf(chosen)]);
+}
+
+/** Other tiles than that of least cost, as far as registers allow. */
+function chooseTile(draft: Draft, c: Contraction): Contraction {
+  const column = c.columns.name;
+  const most = Math.floor(tripsOf(c.columns) / c.width);
+  const vectors = draft.choose(
+    `${column} vectors`,
+    c.vectors,
+    [1, 2, 3, 4, 6].filter((n) => n <= most),
+  );
+  const rows = Math.min(tripsOf(c.row), Math.floor((draft.target.vectorRegisters - 1) / vectors));
+  const fewer = Math.min(c.rowTile, Math.max(1, rows));
+  const rowTile = draft.choose(
+    `${c.row.name} rows`,
+    fewer,
+    [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16].filter((n) => n <= rows),
+  );
+  const pack = c.eitherWay ? draft.choose(`${column} packed`, c.pack, [true, false]) : c.pack;
+  return { ...c, vectors, rowTile, pack };
 }
 
 /** A contraction vectorised along `columns` and tiled along `row`, with its cost in cycles an output. */
@@ -94,7 +120,9 @@ function weigh(
   const multiply = (depth * again * (1 + (rowTile + vectors) / (rowTile * vectors) / 2)) / (2 * width);
   const scatter = stored ? 0 : 2;
   const packing = pack ? (2 * product(moving)) / Math.max(1, product(outputs)) : 0;
-  return { around, columns, row, panel, width, vectors, rowTile, pack, cost: multiply + scatter + packing };
+  const eitherWay = packable && consecutive;
+  const cost = multiply + scatter + packing;
+  return { around, columns, row, panel, width, vectors, rowTile, pack, eitherWay, cost };
 }
 
 /**
@@ -228,12 +256,14 @@ function groupColumns(draft: Draft, c: Contraction, reduction: Reduction): boole
   if (tiles === undefined) return false;
   const others = product(reduction.outputs.filter((loop) => loop !== c.columns && loop !== c.row));
   const fits = draft.target.l2Bytes / 2 / panelBytes(c, reduction);
-  for (let size = Math.min(LARGEST_GROUP, fits); size > 1; size = Math.floor(size) - 1) {
-    const whole = Math.floor(size);
-    if (tiles % whole !== 0 || (tiles / whole) * others < 4 * draft.target.threads) continue;
-    return draft.apply({ action: "split", loop: `${c.columns.name}o`, factor: whole, tail: "peel" });
+  const sizes: number[] = [];
+  for (let size = 2; size <= 2 * LARGEST_GROUP; size++) {
+    if (tiles % size === 0 && (tiles / size) * others >= 4 * draft.target.threads) sizes.push(size);
   }
-  return false;
+  const preferred = Math.max(1, ...sizes.filter((size) => size <= LARGEST_GROUP && size <= fits));
+  const size = draft.choose(`${c.columns.name} group`, preferred, [1, ...sizes]);
+  if (size === 1) return false;
+  return draft.apply({ action: "split", loop: `${c.columns.name}o`, factor: size, tail: "peel" });
 }
 
 /**
@@ -242,14 +272,19 @@ function groupColumns(draft: Draft, c: Contraction, reduction: Reduction): boole
  */
 function blockSum(draft: Draft, c: Contraction, reduction: Reduction): string | undefined {
   const bytes = panelBytes(c, reduction);
-  if (bytes <= draft.target.l2Bytes / 2) return undefined;
   const [outermost] = reduction.reduced;
   const trips = outermost.extent.value;
   if (trips === undefined || !movesWith(c.panel, outermost)) return undefined;
   const most = Math.max(1, Math.floor(draft.target.l2Bytes / 8 / (bytes / trips)));
-  let length = Math.min(most, trips);
-  while (trips % length !== 0) length--;
-  if (length === trips || (length < most / 4 && length < 64)) return undefined;
+  let fitting = Math.min(most, trips);
+  while (trips % fitting !== 0) fitting--;
+  const stays = bytes <= draft.target.l2Bytes / 2 || (fitting < most / 4 && fitting < 64);
+  const divisors = [2, 3, 4, 6, 8, 12, 16].filter((n) => trips % n === 0 && trips / n >= 32);
+  const length = draft.choose(`${outermost.name} block`, stays ? trips : fitting, [
+    trips,
+    ...divisors.map((n) => trips / n),
+  ]);
+  if (length === trips) return undefined;
   let block = outermost.name;
   if (length > 1) {
     if (!draft.apply({ action: "split", loop: block, factor: length, tail: "peel" })) return undefined;
