@@ -379,6 +379,31 @@ describe("stage", () => {
   });
 });
 
+describe("compute", () => {
+  const FILLED = `kernel filled(out: int32[12], a: int32[12]) {
+    alloc scratch near: int32[20]
+    for f in 4 { for g in 5 { store near[f*5 + g] = a[f*3 + g - 1] when (g - 1, -g + 3) } }
+    for i in 4 { for j in 3 { store out[i*3 + j] = add(near[i*5 + j], near[i*5 + j + 2]) } } }`;
+  it("fills memory part by part where it is read", () => {
+    expect(afterAction(FILLED, { action: "compute", buffer: "near", at: "i" })).toMatchInlineSnapshot(`
+      "  for i in 4 {
+          alloc local near: int32[5]
+          for g in 5 {
+            store near[g] = a[i*3 + g - 1] when (g - 1, -g + 3)
+          }
+          for j in 3 {
+            store out[i*3 + j] = add(near[j], near[j + 2])
+          }"
+    `);
+  });
+  it("refuses where iterations read each other's parts", () => {
+    const shifted = FILLED.replace("near[i*5 + j + 2]", "near[i*5 + j + 3]");
+    refused(shifted, { action: "compute", buffer: "near", at: "i" });
+    refused(FILLED, { action: "compute", buffer: "near", at: "j" });
+    refused(FILLED, { action: "compute", buffer: "a", at: "i" });
+  });
+});
+
 describe("partition", () => {
   it("cuts a range where conditions change", () => {
     expect(afterAction(TEXTS.border, { action: "partition", loop: "j" })).toMatchInlineSnapshot(`

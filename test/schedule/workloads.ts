@@ -78,6 +78,21 @@ function convolution(batch: number, channels: number, size: number, filters: num
   return g.reduceNode(products, "add", [2, 4, 6]);
 }
 
+/** Each channel's 3x3 windows, its border zero, times its own filter. */
+function depthwise(channels: number, height: number, width: number): g.Node {
+  const padded = g.pad(leaf([channels, height, width]), [
+    [0, 0],
+    [1, 1],
+    [1, 1],
+  ]);
+  const image = g.reshape(padded, [channels, height + 2, 1, width + 2, 1]);
+  let windows = g.expand(image, [channels, height + 2, 3, width + 2, 3]);
+  windows = g.shear(windows, 1, 2, 1, 0, height);
+  windows = g.shear(windows, 3, 4, 1, 0, width);
+  const weights = g.expand(g.reshape(leaf([channels, 3, 3]), [channels, 1, 3, 1, 3]), windows.shape);
+  return g.reduceNode(g.binary("mul", windows, weights), "add", [2, 4]);
+}
+
 /** The gradient of a convolution by its images: windows that reach over the border are guarded. */
 function convolutionAdjoint(batch: number, channels: number, size: number, filters: number): g.Node {
   const out = size - 2;
@@ -165,6 +180,7 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   attention: () => [attention(16, 40, 32)],
   "attention of many keys": () => [attention(37, 140, 32)],
   convolution: () => [relu(convolution(2, 5, 10, 12))],
+  "depthwise convolution": () => [depthwise(20, 13, 22)],
   "convolution's adjoint": () => [convolutionAdjoint(2, 6, 9, 5)],
   gather: () => [g.gather(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), 0)],
   scatter: () => [g.scatterAdd(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), leaf([9, 20]), 0)],

@@ -45,6 +45,8 @@ export type Action =
       readonly order: readonly string[];
       readonly space: "local" | "scratch";
     }
+  /** Fills memory that threads share part by part, each inside the iteration of `at` that reads it: there it is local. */
+  | { readonly action: "compute"; readonly buffer: string; readonly at: string }
   /** Splits a loop's range where conditions on it alone change, so that inside they hold or fail throughout. */
   | { readonly action: "partition"; readonly loop: string }
   /** What is stored to a buffer goes past the caches, as it is too large to be found there when it is read. */

@@ -5,6 +5,7 @@ import { ScheduleError, type Action } from "./action.js";
 import { mapLoop, isSum, requireIndependent, requireLanes, whole } from "./loops.js";
 import { splitLoop } from "./split.js";
 import { distribute } from "./distribute.js";
+import { computeInside } from "./compute.js";
 import { collapse } from "./collapse.js";
 import { sink } from "./reorder.js";
 import { factorReduction } from "./rfactor.js";
@@ -56,6 +57,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return factorReduction(body, a.loop, a.layout);
     case "stage":
       return stage(body, a);
+    case "compute":
+      return computeInside(body, a.buffer, a.at);
     case "partition":
       return mapLoop(body, a.loop, (s) => partition(whole(s)));
     case "stream":

@@ -6,8 +6,9 @@
 
 import type { Target } from "../../device/target.js";
 import type { Kernel } from "../../kernel/ir.js";
+import { bytesOf } from "../../scalar/dtype.js";
 import { isIndependent } from "../actions/loops.js";
-import { asReduction, chainOf } from "../nest.js";
+import { asReduction, chainOf, tripsOf } from "../nest.js";
 import { type Answers, Draft } from "./draft.js";
 import { scheduleElementwise } from "./elementwise.js";
 import { scheduleInner } from "./inner.js";
@@ -18,9 +19,24 @@ import { streamOutputs } from "./stream.js";
 /** The kernel scheduled; where `answers` say so, otherwise than the heuristics would. */
 export function heuristicSchedule(kernel: Kernel, target: Target, answers: Answers = {}): Draft {
   const draft = new Draft(kernel, target, answers);
-  for (const s of kernel.body) if (s.kind === "for") scheduleTop(draft, s.atom.name);
+  computeNear(draft);
+  for (const s of draft.kernel.body) if (s.kind === "for") scheduleTop(draft, s.atom.name);
   streamOutputs(draft);
   return draft;
+}
+
+/** Shared memory is filled next to where it is read, if its parts stay near and are enough for all threads. */
+function computeNear(draft: Draft): void {
+  const { body } = draft.kernel;
+  for (const s of body) {
+    if (s.kind !== "alloc" || s.buffer.space !== "scratch") continue;
+    const bytes = s.buffer.size.max * bytesOf(s.buffer.dtype);
+    for (const user of body) {
+      if (user.kind !== "for" || tripsOf(user.atom) < 4 * draft.target.threads) continue;
+      if (bytes / tripsOf(user.atom) > draft.target.l1Bytes) continue;
+      if (draft.apply({ action: "compute", buffer: s.buffer.name, at: user.atom.name })) break;
+    }
+  }
 }
 
 function scheduleTop(draft: Draft, name: string): void {

@@ -4,6 +4,7 @@ import type { LoopAtom } from "../../kernel/index.js";
 import { type Chain, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vectors.js";
+import { scheduleStencil, stencilOf } from "./stencil.js";
 import { contractionOf, scheduleContraction } from "./contraction.js";
 
 /** Operations from which a nest is worth packing operands for. */
@@ -17,6 +18,8 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
   const work = product([...atoms, ...reduction.outputs, ...reduction.reduced]);
   const chosen = contractionOf(draft, reduction, atoms, work >= PACKING_WORK, chain.body);
   if (chosen !== undefined) return scheduleContraction(draft, chosen, reduction, top);
+  const stencil = stencilOf(draft, reduction, chain.body);
+  if (stencil !== undefined) return scheduleStencil(draft, stencil, reduction, top);
   const lanes = lanesFor(draft, chain.body);
   const along = vectorLoop([...reduction.outputs, ...reduction.reduced], chain.body);
   const unit = unitStrideLoop(reduction);

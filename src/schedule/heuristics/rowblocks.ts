@@ -2,7 +2,7 @@
 // keys and the values, is read once for a block of them, in tiles of registers.
 
 import type { LoopAtom } from "../../kernel/index.js";
-import { type ForStmt, type Stmt, visitStatements } from "../../kernel/ir.js";
+import { type ForStmt, type LoadExpr, type Stmt, visitStatements } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
 import { asReduction, type Chain, chainOf, movesWith, product, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
@@ -44,10 +44,13 @@ function sharesPanel(s: ForStmt, row: LoopAtom): boolean {
   if (product(outputs) * product(reduced) < LARGE_ROW) return false;
   const own = [...outputs, ...reduced];
   return (
-    loads.some((x) => !movesWith(x, row) && own.some((loop) => movesWith(x, loop))) &&
-    loads.some((x) => movesWith(x, row) || x.buffer.space === "local")
+    loads.some((x) => !belongsTo(x, row) && own.some((loop) => movesWith(x, loop))) &&
+    loads.some((x) => belongsTo(x, row))
   );
 }
+
+/** Each row has its own part of the operand, or of local memory, which each iteration of its loop fills anew. */
+const belongsTo = (x: LoadExpr, row: LoopAtom): boolean => movesWith(x, row) || x.buffer.space === "local";
 
 /** Rows that leave their memory in half of the second-level cache, and enough blocks for all threads. */
 function blockSize(draft: Draft, row: LoopAtom, outer: number, body: readonly Stmt[]): number {

@@ -35,7 +35,12 @@ export function vectorizeLoop(
   unroll: number,
   parallel: boolean,
 ): void {
-  if (!draft.apply({ action: "split", loop: name, factor: width * unroll, tail: "peel" })) return;
+  // A rest costs little beside a long loop; in a short one, vectors that overlap are fewer instructions and less code.
+  const factor = width * unroll;
+  const trips = draft.loop(name)?.atom.extent.max ?? 0;
+  const overlapped =
+    trips < 64 * factor && draft.apply({ action: "split", loop: name, factor, tail: "overlap" });
+  if (!overlapped && !draft.apply({ action: "split", loop: name, factor, tail: "peel" })) return;
   if (draft.loop(`${name}o`) === undefined) return;
   if (parallel) draft.apply({ action: "parallel", loop: `${name}o` });
   const lanes = splitLanes(draft, `${name}i`, width, unroll);

@@ -19,7 +19,7 @@ const loopNames = (body: readonly Stmt[]): string[] => {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(14)) {
+  switch (choices.below(15)) {
     case 0:
     case 1:
     case 2:
@@ -54,6 +54,10 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
       const nests =
         findLoop(kernel.body, loop)?.body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : [])) ?? [];
       return { action: "distribute", loop, alone: nests.slice(choices.below(2)) };
+    }
+    case 13: {
+      const shared = kernel.body.flatMap((s) => (s.kind === "alloc" ? [s.buffer.name] : []));
+      return { action: "compute", buffer: pick(choices, ["none", ...shared]), at: loop };
     }
     default:
       return randomStage(kernel, choices);
