@@ -14,11 +14,11 @@ const say = (line: string): void => console.error(line);
 export function showPlan(
   device: Device,
   programs: readonly Program[],
-  times: { readonly fuse: number; readonly schedule: number; readonly compile: number },
+  times: readonly (readonly [stage: string, milliseconds: number])[],
 ): void {
   if (getConfig().debug < 1) return;
   const kernels = `${programs.length} kernel${programs.length === 1 ? "" : "s"}`;
-  const took = Object.entries(times).map(([step, ms]) => `${step} ${ms.toFixed(1)} ms`);
+  const took = times.map(([step, ms]) => `${step} ${ms.toFixed(1)} ms`);
   say(`brisc: ${kernels} for ${device.name}: ${took.join(", ")}`);
 }
 

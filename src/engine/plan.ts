@@ -2,6 +2,7 @@
 // cached by the graph's key, so that the same computation on other data costs no compiling.
 
 import type { Command, CommandList, Device, Executable } from "../device/device.js";
+import { takeTimes, timed } from "../device/stages.js";
 import type { Target } from "../device/target.js";
 import { fuse, type FusedKernel } from "../fuse/fuse.js";
 import { storageNode } from "../fuse/place.js";
@@ -101,19 +102,12 @@ export function forgetPlans(): void {
 async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   await readStore();
   clearArena();
-  const { roots, leaves } = graph.rebuild();
-  const start = performance.now();
-  const { kernels, outputs } = fuse(roots, device.target);
-  const fused = performance.now();
+  const { roots, leaves } = timed("simplify", () => graph.rebuild());
+  const { kernels, outputs } = timed("fuse", () => fuse(roots, device.target));
   const programs = kernels.map(({ kernel }) => programOf(kernel, device));
   showCode(device, programs);
-  const lowered = performance.now();
   const executables = await compilePrograms(kernels, programs, device);
-  showPlan(device, programs, {
-    fuse: fused - start,
-    schedule: lowered - fused,
-    compile: performance.now() - lowered,
-  });
+  showPlan(device, programs, takeTimes());
 
   const slotOf = new Map<Node, number>();
   leaves.forEach((leaf, i) => {
@@ -199,11 +193,15 @@ function scheduleAndLower(kernel: Kernel, target: Target): Program {
     if (!(error instanceof ScheduleError)) throw error;
     showLeftAside(kernel.name, error.message);
   }
-  return lowerScheduled(kernel, target, scheduleKernel(kernel, target));
+  return lowerScheduled(
+    kernel,
+    target,
+    timed("schedule", () => scheduleKernel(kernel, target)),
+  );
 }
 
 function lowerScheduled(kernel: Kernel, target: Target, scheduled: Scheduled): Program {
-  const program = lowerKernel(scheduled.kernel, target, kernel);
+  const program = timed("lower", () => lowerKernel(scheduled.kernel, target, kernel));
   showCompiled(kernel, scheduled.actions, scheduled.kernel, program);
   return program;
 }

@@ -59,13 +59,40 @@ export interface Term {
 }
 
 export class Index {
+  private text: string | undefined;
+  private loads: readonly LoadedAtom[] | undefined;
+
   constructor(
     readonly constant: number,
     readonly terms: readonly Term[],
-    readonly key: string,
     readonly min: number,
     readonly max: number,
   ) {}
+
+  /** Equal for equal forms. */
+  get key(): string {
+    if (this.text === undefined) {
+      let text = String(this.constant);
+      for (const { coefficient, atoms } of this.terms) {
+        text += `;${coefficient}`;
+        for (const atom of atoms) text += `.${atom.id}`;
+      }
+      this.text = text;
+    }
+    return this.text;
+  }
+
+  /** The loaded atoms mentioned, those inside quotients, remainders and other loaded ones included. */
+  get loaded(): readonly LoadedAtom[] {
+    if (this.loads === undefined) {
+      const loads: LoadedAtom[] = [];
+      visitAtoms(this, (atom) => {
+        if (atom.kind === "loaded") loads.push(atom);
+      });
+      this.loads = loads;
+    }
+    return this.loads;
+  }
 
   /** The value, if it is one. */
   get value(): number | undefined {
@@ -127,8 +154,8 @@ export function loadedAtom(value: Expr, dependsOn: readonly Atom[], min: number,
 }
 
 export function toIndex(x: IndexLike): Index {
-  if (typeof x === "number") return makeIndex(x, []);
   if (x instanceof Index) return x;
+  if (typeof x === "number") return makeIndex(x, []);
   return makeIndex(0, [{ coefficient: 1, atoms: [x] }]);
 }
 
@@ -138,28 +165,19 @@ const times = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b)
 function makeIndex(constant: number, terms: readonly Term[]): Index {
   let min = constant;
   let max = constant;
-  let key = String(constant);
   for (const { coefficient, atoms } of terms) {
-    let low = 1;
-    let high = 1;
-    let name = "";
-    for (const atom of atoms) {
-      const products = [
-        times(low, atom.min),
-        times(low, atom.max),
-        times(high, atom.min),
-        times(high, atom.max),
-      ];
+    let { min: low, max: high } = atoms[0];
+    for (let i = 1; i < atoms.length; i++) {
+      const { min: least, max: most } = atoms[i];
+      const products = [times(low, least), times(low, most), times(high, least), times(high, most)];
       low = Math.min(...products);
       high = Math.max(...products);
-      name += `.${atom.id}`;
     }
-    min += Math.min(times(coefficient, low), times(coefficient, high));
-    max += Math.max(times(coefficient, low), times(coefficient, high));
-    key += `;${coefficient}${name}`;
+    min += times(coefficient, coefficient > 0 ? low : high);
+    max += times(coefficient, coefficient > 0 ? high : low);
   }
   if (!Number.isSafeInteger(constant)) throw new RangeError(`index constant ${constant} exceeds 2^53`);
-  return new Index(constant === 0 ? 0 : constant, terms, key, min, max);
+  return new Index(constant === 0 ? 0 : constant, terms, min, max);
 }
 
 function compareAtoms(a: readonly Atom[], b: readonly Atom[]): number {
@@ -168,8 +186,8 @@ function compareAtoms(a: readonly Atom[], b: readonly Atom[]): number {
   return a.length - b.length;
 }
 
-/** Sorts, merges equal products, drops zero terms, and joins `d*(x/d) + x%d` to `x`. */
-function normalise(constant: number, terms: Term[]): Index {
+/** Terms in order, equal products merged, zeros dropped. */
+function sorted(terms: Term[]): Term[] {
   terms.sort((a, b) => compareAtoms(a.atoms, b.atoms));
   const merged: Term[] = [];
   for (const term of terms) {
@@ -178,13 +196,41 @@ function normalise(constant: number, terms: Term[]): Index {
       merged[merged.length - 1] = { coefficient: last.coefficient + term.coefficient, atoms: last.atoms };
     } else merged.push(term);
   }
-  const kept = merged.filter((term) => term.coefficient !== 0);
+  return merged.filter((term) => term.coefficient !== 0);
+}
+
+/** The sum of two lists of terms that are in order. */
+function merged(a: readonly Term[], b: readonly Term[]): Term[] {
+  const sum: Term[] = [];
+  let i = 0;
+  let j = 0;
+  while (i < a.length && j < b.length) {
+    const order = compareAtoms(a[i].atoms, b[j].atoms);
+    if (order < 0) sum.push(a[i++]);
+    else if (order > 0) sum.push(b[j++]);
+    else {
+      const coefficient = a[i].coefficient + b[j].coefficient;
+      if (coefficient !== 0) sum.push({ coefficient, atoms: a[i].atoms });
+      i++;
+      j++;
+    }
+  }
+  while (i < a.length) sum.push(a[i++]);
+  while (j < b.length) sum.push(b[j++]);
+  return sum;
+}
+
+/** The canonical form of a constant and terms in any order. */
+const normalise = (constant: number, terms: Term[]): Index => joined(constant, sorted(terms));
+
+/** Joins `d*(x/d) + x%d` to `x`; the terms are in order. */
+function joined(constant: number, terms: readonly Term[]): Index {
   // d*(x/d) + x%d == x, times any coefficient
-  for (const remainder of kept) {
+  for (const remainder of terms) {
     const mod = remainder.atoms.length === 1 ? remainder.atoms[0] : undefined;
     if (mod?.kind !== "mod" || mod.divisor.value === undefined) continue;
     const wanted = remainder.coefficient * mod.divisor.value;
-    const quotient = kept.find(({ coefficient, atoms }) => {
+    const quotient = terms.find(({ coefficient, atoms }) => {
       const div = atoms.length === 1 ? atoms[0] : undefined;
       return (
         div?.kind === "div" &&
@@ -194,21 +240,28 @@ function normalise(constant: number, terms: Term[]): Index {
       );
     });
     if (quotient === undefined) continue;
-    const rest = kept.filter((term) => term !== remainder && term !== quotient);
+    const rest = terms.filter((term) => term !== remainder && term !== quotient);
     return addIndex(makeIndex(constant, rest), mulIndex(mod.numerator, remainder.coefficient));
   }
-  return makeIndex(constant, kept);
+  return makeIndex(constant, terms);
 }
 
 export function addIndex(...xs: readonly IndexLike[]): Index {
   let constant = 0;
-  const terms: Term[] = [];
+  let terms: readonly Term[] = [];
+  let parts = 0;
   for (const x of xs) {
+    if (typeof x === "number") {
+      constant += x;
+      continue;
+    }
     const index = toIndex(x);
     constant += index.constant;
-    terms.push(...index.terms);
+    if (index.terms.length === 0) continue;
+    terms = parts === 0 ? index.terms : merged(terms, index.terms);
+    parts++;
   }
-  return normalise(constant, terms);
+  return parts < 2 ? makeIndex(constant, terms) : joined(constant, terms);
 }
 
 export const negIndex = (x: IndexLike): Index => mulIndex(x, -1);
@@ -217,6 +270,8 @@ export const subIndex = (x: IndexLike, y: IndexLike): Index => addIndex(x, negIn
 export function mulIndex(x: IndexLike, y: IndexLike): Index {
   const a = toIndex(x);
   const b = toIndex(y);
+  if (a.value !== undefined) return scaled(b, a.value);
+  if (b.value !== undefined) return scaled(a, b.value);
   const terms: Term[] = [];
   for (const s of a.terms) {
     if (b.constant !== 0) terms.push({ coefficient: s.coefficient * b.constant, atoms: s.atoms });
@@ -229,6 +284,13 @@ export function mulIndex(x: IndexLike, y: IndexLike): Index {
     for (const t of b.terms) terms.push({ coefficient: a.constant * t.coefficient, atoms: t.atoms });
   }
   return normalise(a.constant * b.constant, terms);
+}
+
+function scaled(x: Index, factor: number): Index {
+  if (factor === 1) return x;
+  if (factor === 0) return makeIndex(0, []);
+  const terms = x.terms.map(({ coefficient, atoms }) => ({ coefficient: coefficient * factor, atoms }));
+  return makeIndex(x.constant * factor, terms);
 }
 
 export const sameIndex = (x: IndexLike, y: IndexLike): boolean => toIndex(x).key === toIndex(y).key;
@@ -422,18 +484,31 @@ export function isNonNegative(x: Index): boolean {
 
 /** Replaces atoms; `replace` returns the index to put in place, or undefined to keep the atom. Rebuilds quotients. */
 export function substituteIndex(x: Index, replace: (atom: Atom) => IndexLike | undefined): Index {
-  let changed = false;
-  const parts: Index[] = [makeIndex(x.constant, [])];
-  for (const { coefficient, atoms } of x.terms) {
-    let product = toIndex(coefficient);
-    for (const atom of atoms) {
-      const replaced = substituteAtom(atom, replace);
-      if (replaced !== atom) changed = true;
-      product = mulIndex(product, replaced);
-    }
-    parts.push(product);
+  const kept: Term[] = [];
+  const changed: Index[] = [];
+  for (const term of x.terms) {
+    const product = substituteTerm(term, replace);
+    if (product === undefined) kept.push(term);
+    else changed.push(product);
   }
-  return changed ? addIndex(...parts) : x;
+  return changed.length === 0 ? x : addIndex(makeIndex(x.constant, kept), ...changed);
+}
+
+/** Undefined if nothing in the term is replaced. */
+function substituteTerm(
+  { coefficient, atoms }: Term,
+  replace: (atom: Atom) => IndexLike | undefined,
+): Index | undefined {
+  let product: Index | undefined;
+  for (let i = 0; i < atoms.length; i++) {
+    const replaced = substituteAtom(atoms[i], replace);
+    if (product === undefined && replaced !== atoms[i]) {
+      const before = atoms.slice(0, i);
+      product = before.length === 0 ? toIndex(coefficient) : makeIndex(0, [{ coefficient, atoms: before }]);
+    }
+    if (product !== undefined) product = mulIndex(product, replaced);
+  }
+  return product;
 }
 
 function substituteAtom(atom: Atom, replace: (atom: Atom) => IndexLike | undefined): IndexLike {
@@ -460,11 +535,10 @@ export function visitAtoms(x: Index, visit: (atom: Atom) => void): void {
 }
 
 export function mentions(x: Index, wanted: Atom): boolean {
-  let found = false;
-  visitAtoms(x, (atom) => {
-    if (atom === wanted) found = true;
-  });
-  return found;
+  for (const { atoms } of x.terms) {
+    for (const atom of atoms) if (atom === wanted || atomMentions(atom, wanted)) return true;
+  }
+  return false;
 }
 
 /** Coefficient of `atom` where x is linear in it (0 if absent), or undefined where it is not. */

@@ -151,18 +151,21 @@ export function clearArena(): void {
   clearIndexArena();
 }
 
-type Unnumbered<E extends Expr> = E extends Expr ? Omit<E, "id"> : never;
-
-function intern(key: string, make: () => Unnumbered<Expr>): Expr {
+/** The expression known under a key, or else this one, which is given a number. */
+function intern(key: string, make: (id: number) => Expr): Expr {
   let expr = interned.get(key);
   if (expr === undefined) {
-    expr = { ...make(), id: nextExprId++ } as Expr;
+    expr = make(nextExprId++);
     interned.set(key, expr);
   }
   return expr;
 }
 
-const ids = (args: readonly Expr[]): string => args.map((a) => a.id).join(",");
+function ids(args: readonly Expr[]): string {
+  let text = "";
+  for (const { id } of args) text += `,${id}`;
+  return text;
+}
 const validKey = (valid: Valid): string => valid.map((v) => v.key).join("&");
 /** The same conjunction without repetitions. */
 const distinct = (valid: Valid): Valid =>
@@ -176,7 +179,8 @@ function scalarKey(value: Scalar): string {
 /** A literal. Values are brought to what `dtype` holds: integers wrap, floats are rounded. */
 export function constant(value: Scalar, dtype: DType, lanes = 1): Expr {
   const held = holdScalar(value, dtype);
-  return intern(`const ${dtype}x${lanes} ${scalarKey(held)}`, () => ({
+  return intern(`const ${dtype}x${lanes} ${scalarKey(held)}`, (id) => ({
+    id,
     op: "const",
     dtype,
     lanes,
@@ -188,7 +192,8 @@ export function constant(value: Scalar, dtype: DType, lanes = 1): Expr {
 export function indexValue(index: IndexLike, dtype: DType): Expr {
   const form = toIndex(index);
   if (form.value !== undefined) return constant(form.value, dtype);
-  return intern(`index ${dtype} ${form.key}`, () => ({
+  return intern(`index ${dtype} ${form.key}`, (id) => ({
+    id,
     op: "index",
     dtype,
     lanes: 1,
@@ -201,7 +206,8 @@ export function validValue(conditions: Valid): Expr {
   const valid = distinct(conditions);
   if (valid.length === 0) return constant(true, "bool");
   if (valid.some((v) => v.max < 0)) return constant(false, "bool");
-  return intern(`valid ${validKey(valid)}`, () => ({
+  return intern(`valid ${validKey(valid)}`, (id) => ({
+    id,
     op: "valid",
     dtype: "bool",
     lanes: 1,
@@ -218,7 +224,8 @@ export function load(
 ): Expr {
   const form = toIndex(index);
   const valid = distinct(conditions);
-  return intern(`load ${dtype}x${lanes} b${buffer.id} ${form.key} if ${validKey(valid)}`, () => ({
+  return intern(`load ${dtype}x${lanes} b${buffer.id} ${form.key} if ${validKey(valid)}`, (id) => ({
+    id,
     op: "load",
     dtype,
     lanes,
@@ -232,45 +239,59 @@ export function load(
 /** A scalar operation; the result's dtype and lanes follow from the operands. */
 export function scalar(op: ScalarOp, ...args: readonly Expr[]): Expr {
   if (op === "where" && args[0].op === "const") return args[0].value ? args[1] : args[2];
-  const dtype = resultDType(
-    op,
-    args.map((a) => a.dtype),
-  );
-  const lanes = args[args.length - 1].lanes;
-  return intern(`${op} ${ids(args)}`, () => ({ op, dtype, lanes, args }));
+  return intern(op + ids(args), (id) => {
+    const dtype = resultDType(
+      op,
+      args.map((a) => a.dtype),
+    );
+    return { id, op, dtype, lanes: args[args.length - 1].lanes, args };
+  });
 }
 
 export function cast(x: Expr, dtype: DType): Expr {
   if (x.dtype === dtype) return x;
-  return intern(`cast ${dtype} ${x.id}`, () => ({ op: "cast", dtype, lanes: x.lanes, args: [x] }));
+  return intern(`cast ${dtype} ${x.id}`, (id) => ({ id, op: "cast", dtype, lanes: x.lanes, args: [x] }));
 }
 
 export function bitcast(x: Expr, dtype: DType): Expr {
   if (x.dtype === dtype) return x;
-  return intern(`bitcast ${dtype} ${x.id}`, () => ({ op: "bitcast", dtype, lanes: x.lanes, args: [x] }));
+  return intern(`bitcast ${dtype} ${x.id}`, (id) => ({
+    id,
+    op: "bitcast",
+    dtype,
+    lanes: x.lanes,
+    args: [x],
+  }));
 }
 
 export function ref(name: string, dtype: DType, lanes: number): Expr {
-  return intern(`ref ${name} ${dtype}x${lanes}`, () => ({ op: "ref", dtype, lanes, args: [], name }));
+  return intern(`ref ${name} ${dtype}x${lanes}`, (id) => ({ id, op: "ref", dtype, lanes, args: [], name }));
 }
 
 export function splat(x: Expr, lanes: number): Expr {
   if (lanes === 1) return x;
   if (x.op === "const") return constant(x.value, x.dtype, lanes);
-  return intern(`splat ${lanes} ${x.id}`, () => ({ op: "splat", dtype: x.dtype, lanes, args: [x] }));
+  return intern(`splat ${lanes} ${x.id}`, (id) => ({ id, op: "splat", dtype: x.dtype, lanes, args: [x] }));
 }
 
 export function pack(args: readonly Expr[]): Expr {
   if (args.length === 1) return args[0];
   if (args.every((a) => a === args[0])) return splat(args[0], args.length);
-  return intern(`pack ${ids(args)}`, () => ({ op: "pack", dtype: args[0].dtype, lanes: args.length, args }));
+  return intern(`pack${ids(args)}`, (id) => ({
+    id,
+    op: "pack",
+    dtype: args[0].dtype,
+    lanes: args.length,
+    args,
+  }));
 }
 
 export function extract(x: Expr, lane: number): Expr {
   if (x.lanes === 1 || x.op === "splat") return x.op === "splat" ? x.args[0] : x;
   if (x.op === "pack") return x.args[lane];
   if (x.op === "const") return constant(x.value, x.dtype);
-  return intern(`extract ${lane} ${x.id}`, () => ({
+  return intern(`extract ${lane} ${x.id}`, (id) => ({
+    id,
     op: "extract",
     dtype: x.dtype,
     lanes: 1,
@@ -281,7 +302,8 @@ export function extract(x: Expr, lane: number): Expr {
 
 export function shuffle(a: Expr, b: Expr, picks: readonly number[]): Expr {
   if (picks.every((lane, i) => lane === i) && picks.length === a.lanes) return a;
-  return intern(`shuffle ${picks.join(",")} ${ids([a, b])}`, () => ({
+  return intern(`shuffle ${picks.join(",")} ${ids([a, b])}`, (id) => ({
+    id,
     op: "shuffle",
     dtype: a.dtype,
     lanes: picks.length,
@@ -359,9 +381,7 @@ export function topologicalOrder(
     if (isKnown(x)) continue;
     for (const arg of x.args) if (!state.has(arg)) stack.push(arg);
     for (const index of indicesOf(x)) {
-      visitAtoms(index, (atom) => {
-        if (atom.kind === "loaded" && !state.has(atom.value)) stack.push(atom.value);
-      });
+      for (const { value } of index.loaded) if (!state.has(value)) stack.push(value);
     }
   }
   return order;
@@ -393,7 +413,7 @@ export function rewriteExpr(
     const value = memo.get(atom.value)!;
     return value === atom.value ? undefined : loadedIndex(value, atom.min, atom.max);
   };
-  for (const x of topologicalOrder([root])) {
+  for (const x of topologicalOrder([root], (e) => memo.has(e))) {
     if (memo.has(x)) continue;
     memo.set(
       x,
@@ -567,11 +587,7 @@ export function loadsOf(body: readonly Stmt[]): LoadExpr[] {
   const roots: Expr[] = [];
   visitStatements(body, (s) => {
     roots.push(...exprsOf(s));
-    for (const index of statementIndices(s)) {
-      visitAtoms(index, (atom) => {
-        if (atom.kind === "loaded") roots.push(atom.value);
-      });
-    }
+    for (const index of statementIndices(s)) roots.push(...index.loaded.map(({ value }) => value));
   });
   return topologicalOrder(roots).filter((e): e is LoadExpr => e.op === "load");
 }

@@ -1,7 +1,7 @@
 // Rewrites every expression of a statement tree bottom-up, those behind loaded indices included. Unlike `rewriteExpr`,
 // a visitor sees each expression as it was (with its dtype) beside its rewritten operands, and buffers may change.
 
-import { type Index, substituteIndex, visitAtoms } from "../kernel/index.js";
+import { type Index, substituteIndex } from "../kernel/index.js";
 import {
   type Buffer,
   type Expr,
@@ -33,7 +33,7 @@ export function rewriteStatements(body: readonly Stmt[], visitor: Visitor): Stmt
   const rewriter: Rewriter = {
     buffer: visitor.buffer ?? ((b) => b),
     index: (x) => {
-      if (loadedValues([x]).length === 0) return x;
+      if (x.loaded.length === 0) return x;
       return substituteIndex(x, (atom) => {
         if (atom.kind !== "loaded") return undefined;
         const value = memo.get(atom.value)!;
@@ -89,12 +89,5 @@ export function rebuild(x: Expr, args: readonly Expr[], rewriter: Rewriter): Exp
   }
 }
 
-function loadedValues(indices: readonly Index[]): Expr[] {
-  const values: Expr[] = [];
-  for (const index of indices) {
-    visitAtoms(index, (atom) => {
-      if (atom.kind === "loaded") values.push(atom.value);
-    });
-  }
-  return values;
-}
+const loadedValues = (indices: readonly Index[]): Expr[] =>
+  indices.flatMap((index) => index.loaded.map(({ value }) => value));

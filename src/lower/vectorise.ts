@@ -19,8 +19,8 @@ import {
   type Expr,
   extract,
   forLoop,
-  freeAtoms,
   indexValue,
+  indicesOf,
   load,
   loadedIndex,
   pack,
@@ -57,6 +57,7 @@ function canVectorise(body: readonly Stmt[]): boolean {
 class Vectoriser {
   private readonly lanes: number;
   private readonly memo = new Map<Expr, Expr>();
+  private readonly varying = new Map<Expr, boolean>();
 
   constructor(private readonly atom: LoopAtom) {
     const lanes = atom.extent.value;
@@ -137,8 +138,10 @@ class Vectoriser {
 
   /** The values of x in all lanes. */
   private vector(root: Expr): Expr {
-    for (const x of topologicalOrder([root])) {
-      if (!this.memo.has(x)) this.memo.set(x, this.widen(x));
+    for (const x of topologicalOrder([root], (e) => this.memo.has(e))) {
+      if (this.memo.has(x)) continue;
+      this.varies(x);
+      this.memo.set(x, this.widen(x));
     }
     return this.memo.get(root)!;
   }
@@ -166,11 +169,22 @@ class Vectoriser {
         ? this.byLane(x)
         : splat(x, this.lanes);
     }
-    if (!freeAtoms(x).has(this.atom)) return splat(x, this.lanes);
+    if (!this.varies(x)) return splat(x, this.lanes);
     return withArgs(
       x,
       x.args.map((arg) => this.memo.get(arg)!),
     );
+  }
+
+  /** True if the value of x differs between lanes. Operands come first: their answers are known. */
+  private varies(x: Expr): boolean {
+    let varies = this.varying.get(x);
+    if (varies === undefined) {
+      varies =
+        x.args.some((arg) => this.varies(arg)) || indicesOf(x).some((index) => mentions(index, this.atom));
+      this.varying.set(x, varies);
+    }
+    return varies;
   }
 
   private byLane(x: Expr): Expr {

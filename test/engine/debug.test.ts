@@ -26,7 +26,9 @@ describe.each(devices.map((d) => d.name))("DEBUG on %s", (name) => {
   test("off says nothing; 1 what is compiled; 2 a line a kernel; 3 the schedule; 4 the code; 5 the IR", async () => {
     setDefaultDevice(name);
     expect(await said(0)).toBe("");
-    expect(await said(1)).toMatch(/brisc: 1 kernel for .*: fuse .* ms, schedule .* ms, compile .* ms/);
+    expect(await said(1)).toMatch(
+      /brisc: 1 kernel for .*: simplify .* ms, fuse .* ms, schedule .* ms, lower .* ms/,
+    );
     const kernels = await said(2);
     expect(kernels).toMatch(/r_3 .* us .*GFLOP\/s .*GB\/s .*% of limit .*MB/);
     expect(kernels).not.toMatch(/schedule r_/);

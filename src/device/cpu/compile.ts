@@ -10,6 +10,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { assembleC, type CKernel, generateKernel, phaseFunction } from "../../codegen/c.js";
 import { cIdentifier } from "../../codegen/c-phase.js";
 import type { Program } from "../../lower/program.js";
+import { addTime, timed } from "../stages.js";
 import type { DiskCache } from "./cache.js";
 import type { Toolchain } from "./toolchain.js";
 
@@ -55,11 +56,11 @@ export class Compiler {
     const results: Promise<readonly number[]>[] = [];
     const missing: { job: Job; resolve: (x: readonly number[]) => void; reject: (e: unknown) => void }[] = [];
     for (const program of programs) {
-      const job = this.describe(program);
+      const job = timed("code", () => this.describe(program));
       let result = this.loaded.get(job.file);
       if (result === undefined) {
         result = new Promise((resolve, reject) => {
-          const found = this.cache.has(job.file) ? this.load(job) : undefined;
+          const found = timed("load", () => (this.cache.has(job.file) ? this.load(job) : undefined));
           if (found !== undefined) resolve(found);
           else missing.push({ job, resolve, reject });
         });
@@ -69,6 +70,7 @@ export class Compiler {
       }
       results.push(result);
     }
+    const start = performance.now();
     const units = spread(missing, PARALLEL, ({ job }) => job.size);
     for (const unit of units) {
       this.build(unit.map(({ job }) => job)).then(
@@ -82,7 +84,9 @@ export class Compiler {
         },
       );
     }
-    return Promise.all(results);
+    const addresses = await Promise.all(results);
+    if (missing.length > 0) addTime("compile", performance.now() - start);
+    return addresses;
   }
 
   private describe(program: Program): Job {

@@ -3,6 +3,7 @@
 import { assembleModule, programFunctions, type WasmOptions } from "../../codegen/wasm.js";
 import type { Program } from "../../lower/program.js";
 import type { Executable } from "../device.js";
+import { addTime, timed } from "../stages.js";
 import type { KernelFunction } from "./workers.js";
 import { type WasmMemory, type WasmModule, webAssembly } from "./webassembly.js";
 
@@ -64,7 +65,7 @@ export class ModuleCache {
       batchBytes = 0;
     };
     for (const program of programs) {
-      const functions = programFunctions(program, this.options);
+      const functions = timed("code", () => programFunctions(program, this.options));
       const key = functions.map(textOf).join("\n");
       keys.push(key);
       const known = this.known.get(key)?.deref();
@@ -81,8 +82,10 @@ export class ModuleCache {
 
   private async instantiate(functions: readonly Uint8Array[]): Promise<ModuleUnit> {
     const bytes = assembleModule(functions, this.options);
+    const start = performance.now();
     const module = await webAssembly().compile(bytes);
     const { exports } = await webAssembly().instantiate(module, { env: { memory: this.memory } });
+    addTime("compile", performance.now() - start);
     const number = this.nextNumber++;
     const unit = { number, module, functions: functions.map((_, i) => exports[i] as KernelFunction) };
     this.unitRegistry.register(unit, number);
