@@ -19,7 +19,7 @@ export type Placement =
 /** One loop nest in the making: for each iteration of `loops` one element of `target` is written. */
 export interface Draft {
   readonly id: number;
-  readonly mode: "store" | "scatter";
+  readonly mode: "store" | "scatter" | "scan";
   /** The node whose storage is written, and where. */
   readonly target: Node;
   readonly at: readonly Index[];

@@ -4,7 +4,7 @@
 //
 // Recursion is bounded: `place` lets no kernel hold more than a few hundred nodes.
 
-import type { GatherNode, IotaNode, Node, ReduceNode } from "../graph/node.js";
+import type { GatherNode, IotaNode, Node, ReduceNode, ScanNode } from "../graph/node.js";
 import {
   addIndex,
   type Atom,
@@ -116,6 +116,7 @@ class Emitter {
         : this.evaluate(draft.source, draft.from, [], frames);
     const buffer = this.parameters.bufferOf(draft.target);
     if (draft.mode === "scatter") innermost.body.push(...this.scatter(value, buffer, frames));
+    else if (draft.mode === "scan") this.scan(value, buffer, frames);
     else innermost.body.push(store(buffer, flatten(draft.at, draft.target.shape), value));
     for (let depth = frames.length - 1; depth > 0; depth--) {
       const { atom } = frames[depth];
@@ -136,6 +137,34 @@ class Emitter {
         ? store(buffer, place, value)
         : accumulate(node.reduction, buffer, place, value);
     return valid.length === 0 ? [write] : [{ kind: "if", valid, body: [write] }];
+  }
+
+  /** Totals in local memory around the loop along the axis, one for each group. */
+  private scan(value: Expr, buffer: Buffer, frames: Frame[]): void {
+    const { at, from, target } = this.draft;
+    const node = target as ScanNode;
+    const innermost = frames[frames.length - 1];
+    const along = depthOf([from[node.axis]], frames);
+    const around = frames[along === 0 ? frames.length - 1 : along - 1];
+    const [, group, start] = node.inputs;
+    const size = group === undefined ? 1 : start.shape[node.axis];
+    const total = makeBuffer(this.parameters.fresh("total"), node.dtype, toIndex(size), "local");
+    around.body.push(alloc(total));
+    if (group === undefined) {
+      around.body.push(store(total, 0, constant(reduceIdentity(node.reduction, node.dtype), node.dtype)));
+      innermost.body.push(accumulate(node.reduction, total, 0, value));
+      innermost.body.push(store(buffer, flatten(at, node.shape), load(total, 0)));
+      return;
+    }
+    const each = frame(loopAtom(this.parameters.fresh("g"), toIndex(size)));
+    const position = from.map((x, axis) => (axis === node.axis ? toIndex(each.atom!) : x));
+    const first = this.evaluate(start, position, [], [...frames.slice(0, frames.indexOf(around) + 1), each]);
+    each.body.push(store(total, each.atom!, first));
+    around.body.push(forLoop(each.atom!, closed(each)));
+    const { at: place, valid } = gatheredPosition(this.evaluate(group, from, [], frames), size);
+    const join = accumulate(node.reduction, total, place, value);
+    innermost.body.push(valid.length === 0 ? join : { kind: "if", valid, body: [join] });
+    innermost.body.push(store(buffer, flatten(at, node.shape), load(total, place, valid)));
   }
 
   /** The value of a node's element, loaded or computed. Where `valid` is false the result does not matter. */

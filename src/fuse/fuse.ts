@@ -128,10 +128,11 @@ function buffersOf(body: readonly Stmt[]): Set<Buffer> {
   return buffers;
 }
 
-/** A name that shows the loops: `e` for elementwise, `r` with reductions, `s` for scatters; then the output's loops. */
+/** A name that shows the loops: `e` elementwise, `r` with reductions, `s` for scatters, `c` for scans; then the output's loops. */
 function nameOf(group: readonly Draft[]): string {
   const [first] = group;
-  const kind = first.mode === "scatter" ? "s" : first.levels.length > 0 ? "r" : "e";
+  const special = { scatter: "s", scan: "c", store: undefined }[first.mode];
+  const kind = special ?? (first.levels.length > 0 ? "r" : "e");
   const loops = first.loops.map((loop) => loop.extent.value ?? `${loop.extent}`.replaceAll(/\W+/g, ""));
   const others = group.length > 1 ? `_and_${group.length - 1}` : "";
   return `${kind}_${loops.join("_") || "1"}${others}`;

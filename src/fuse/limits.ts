@@ -1,14 +1,14 @@
 // Bounds what one kernel can hold, before anything is placed: compilers slow down on large kernels and devices allow a
 // number of buffers only, so some values must be stored.
 
-import type { AssignNode, ConcatNode, Node, ScatterNode } from "../graph/node.js";
+import type { AssignNode, ConcatNode, Node, ScanNode, ScatterNode } from "../graph/node.js";
 import type { Target } from "../device/target.js";
 import { elementsOf, MAX_NODES, operationCost } from "./cost.js";
 import { isMovement } from "./views.js";
 
-/** True for nodes that a kernel computes from others, element by element, at the same or a moved position. */
-export const isSpecial = (node: Node): node is ConcatNode | ScatterNode | AssignNode =>
-  node.op === "concat" || node.op === "scatter" || node.op === "assign";
+/** True for nodes that only a kernel of their own computes, or several that write parts of them. */
+export const isSpecial = (node: Node): node is ConcatNode | ScatterNode | ScanNode | AssignNode =>
+  node.op === "concat" || node.op === "scatter" || node.op === "scan" || node.op === "assign";
 
 export const isLeaf = (node: Node): boolean => node.op === "buffer";
 export const isFree = (node: Node): boolean =>

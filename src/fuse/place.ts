@@ -13,6 +13,7 @@ import {
   maxDim,
   type Node,
   type ReduceNode,
+  type ScanNode,
   type ScatterNode,
   topologicalNodes,
 } from "../graph/node.js";
@@ -413,6 +414,7 @@ class Placer {
         const scatter = node as ScatterNode;
         this.addUse(scatter.inputs[1], use);
       }
+      if (draft.mode === "scan") this.useGroups(node as ScanNode, use);
     }
   }
 
@@ -440,6 +442,7 @@ class Placer {
     if (node.op === "concat") return this.concatDrafts(node);
     if (node.op === "assign") return this.assignDrafts(node);
     if (node.op === "scatter") return this.scatterDrafts(node);
+    if (node.op === "scan") return [this.scanDraft(node)];
     const { index, loops } = openLoops(node);
     return [this.addDraft({ mode: "store", target: node, at: index, source: node, from: index }, loops)];
   }
@@ -487,6 +490,28 @@ class Placer {
     );
     second.after.add(first);
     return [first, second];
+  }
+
+  /** The loop along the axis carries the totals, so that it stands inside of all others. */
+  private scanDraft(node: ScanNode): Draft {
+    const { index, loops } = openLoops(node);
+    const draft = this.addDraft(
+      { mode: "scan", target: node, at: index, source: node.inputs[0], from: index },
+      loops,
+    );
+    const along = loopsOf([index[node.axis]], loops);
+    addLevel(draft, new Set(loops.filter((loop) => !along.has(loop))));
+    return draft;
+  }
+
+  /** The groups of a scan's elements, and where their totals begin. */
+  private useGroups(node: ScanNode, use: Use): void {
+    if (node.inputs.length === 1) return;
+    const [, group, start] = node.inputs;
+    this.addUse(group, use);
+    const loop = loopAtom("g", toIndex(start.shape[node.axis]));
+    const index = use.index.map((x, axis) => (axis === node.axis ? toIndex(loop) : x));
+    this.addUse(start, { ...use, index, outer: [...loopsOf(index, use.draft.loops)], inner: [loop] });
   }
 
   private addDraft(

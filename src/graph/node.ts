@@ -40,6 +40,7 @@ export type Node =
   | ConcatNode
   | GatherNode
   | ScatterNode
+  | ScanNode
   | UnaryNode
   | BinaryNode
   | TernaryNode
@@ -144,6 +145,16 @@ export interface ScatterNode extends NodeBase {
   readonly op: "scatter";
   readonly axis: number;
   readonly reduction: ScatterReduction;
+}
+/**
+ * inputs [x] or [x, group, start]: running totals along `axis`, every element joined with those before it. With groups,
+ * numbered from 0, each has a total of its own that begins at its place of `start`, whose size along the axis is the
+ * number of groups; elements of no group give 0.
+ */
+export interface ScanNode extends NodeBase {
+  readonly op: "scan";
+  readonly axis: number;
+  readonly reduction: ReduceOp;
 }
 export interface UnaryNode extends NodeBase {
   readonly op: UnaryOp;
@@ -536,6 +547,22 @@ export function reduceNode(x: Node, reduction: ReduceOp, axes: readonly number[]
   if (unique.length === 0) return x;
   const shape = x.shape.map((d, i) => (unique.includes(i) ? 1 : d));
   return make<ReduceNode>({ op: "reduce", dtype: x.dtype, shape, inputs: [x], reduction, axes: unique });
+}
+
+/** See ScanNode. */
+export function scanNode(x: Node, reduction: ReduceOp, axis: number): Node {
+  checkAxis("scan", axis, x.shape.length);
+  if (x.shape[axis] === 1) return x;
+  return make<ScanNode>({ op: "scan", dtype: x.dtype, shape: x.shape, inputs: [x], axis, reduction });
+}
+
+/** See ScanNode. */
+export function scanGroups(x: Node, group: Node, start: Node, reduction: ReduceOp, axis: number): Node {
+  checkIndexed("scan", start, group, axis);
+  if (!sameShape(group.shape, x.shape) || start.dtype !== x.dtype)
+    fail("scan", `values ${describe(x)} do not fit groups ${describe(group)} of ${describe(start)}`);
+  const inputs = [x, group, start];
+  return make<ScanNode>({ op: "scan", dtype: x.dtype, shape: x.shape, inputs, axis, reduction });
 }
 
 export const contiguous = (x: Node): Node =>

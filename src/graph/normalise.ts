@@ -130,6 +130,7 @@ function attributesKey(node: Node): string {
     case "gather":
       return ` ${node.axis}`;
     case "scatter":
+    case "scan":
       return ` ${node.axis} ${node.reduction}`;
     case "permute":
       return ` ${node.order}`;

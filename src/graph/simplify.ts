@@ -30,6 +30,8 @@ import {
   reshape,
   type Shape,
   sameDim,
+  scanGroups,
+  scanNode,
   scatter,
   shear,
   shrink,
@@ -328,6 +330,10 @@ export function construct(node: Node, inputs: readonly Node[]): Node {
       return gather(x, y, node.axis);
     case "scatter":
       return scatter(x, y, z, node.axis, node.reduction);
+    case "scan":
+      return inputs.length === 1
+        ? scanNode(x, node.reduction, node.axis)
+        : scanGroups(x, y, z, node.reduction, node.axis);
     case "cast":
       return castNode(x, node.dtype);
     case "bitcast":

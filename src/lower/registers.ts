@@ -1,5 +1,5 @@
 // Moves small local buffers into registers: a local buffer that is only ever read and written at constant places,
-// with one vector width, becomes that many variables.
+// with one vector width, becomes that many variables. A vector read across two of them is a shuffle.
 
 import type { Index } from "../kernel/index.js";
 import {
@@ -9,6 +9,7 @@ import {
   load,
   loadsOf,
   makeBuffer,
+  shuffle,
   type Stmt,
   visitStatements,
 } from "../kernel/ir.js";
@@ -31,7 +32,7 @@ export function promoteRegisters(body: readonly Stmt[]): Stmt[] {
     const elements = buffer.size.value;
     if (lanes === undefined || elements === undefined || elements % lanes !== 0) continue;
     if (elements / lanes > MAX_VARIABLES) continue;
-    if (loads.some((l) => l.lanes !== 1 && (l.lanes !== lanes || l.at % lanes !== 0))) continue;
+    if (loads.some((l) => l.lanes !== 1 && (l.lanes !== lanes || l.at + lanes > elements))) continue;
     promoted.set(buffer, makeBuffer(buffer.name, buffer.dtype, elements / lanes, "register", lanes));
   }
   return promoted.size === 0 ? [...body] : replace(body, promoted);
@@ -73,7 +74,15 @@ function replace(body: readonly Stmt[], promoted: ReadonlyMap<Buffer, Buffer>): 
     const register = x.op === "load" ? promoted.get(x.buffer) : undefined;
     if (x.op !== "load" || register === undefined) return x;
     const whole = load(register, place(x.index, register), [], { dtype: x.dtype, lanes: register.lanes });
-    return x.lanes === register.lanes ? whole : extract(whole, x.index.value! % register.lanes);
+    const first = x.index.value! % register.lanes;
+    if (x.lanes !== register.lanes) return extract(whole, first);
+    if (first === 0) return whole;
+    const next = load(register, place(x.index, register) + 1, [], { dtype: x.dtype, lanes: x.lanes });
+    return shuffle(
+      whole,
+      next,
+      Array.from({ length: x.lanes }, (_, lane) => first + lane),
+    );
   });
   const inStatement = (s: Stmt): Stmt => {
     if (s.kind === "for" || s.kind === "if") return { ...s, body: s.body.map(inStatement) };

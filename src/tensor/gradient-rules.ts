@@ -30,6 +30,7 @@ import {
   where,
 } from "../graph/node.js";
 import { bytesOf, type DType } from "../scalar/dtype.js";
+import { scanGradients } from "./scan-rules.js";
 import { scatterGradients } from "./scatter-rules.js";
 
 type Gradients = readonly (Node | undefined)[];
@@ -81,6 +82,8 @@ export function inputGradients(node: Node, g: Node): Gradients {
     }
     case "scatter":
       return scatterGradients(node, g);
+    case "scan":
+      return scanGradients(node, g);
     case "contiguous":
       return [g];
     case "cast":

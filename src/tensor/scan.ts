@@ -1,7 +1,8 @@
 // Running results along an axis: sums, products, extremes of all elements so far; differences and integrals.
 
-import { castNode, constNode, gather, iota } from "../graph/node.js";
-import { integerLimits, isFloat, type Scalar } from "../scalar/dtype.js";
+import { castNode, constNode, gather, iota, scanNode } from "../graph/node.js";
+import { isFloat, type Scalar } from "../scalar/dtype.js";
+import type { ReduceOp } from "../scalar/ops.js";
 import { axisOf, TensorError } from "./core.js";
 import { accumulationType, type Placed, Reduction } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
@@ -25,11 +26,11 @@ export abstract class Scan extends Reduction {
    * @example Tensor.from([1, 2, 3]).cumsum(0); // => [1, 3, 6]
    */
   cumsum(axis: number): Tensor {
-    return this.running("cumsum", axis, (a, b) => a.add(b), 0);
+    return this.running("cumsum", axis, "add");
   }
   /** Products of the elements up to each place of an axis; dtypes as sum. */
   cumprod(axis: number): Tensor {
-    return this.running("cumprod", axis, (a, b) => a.mul(b), 1);
+    return this.running("cumprod", axis, "mul");
   }
   /** cumsum that takes NaN for 0. */
   nancumsum(axis: number): Tensor {
@@ -42,12 +43,14 @@ export abstract class Scan extends Reduction {
    * Tensor.from([0, 0, 0]).logcumsumexp(0); // => [0, 0.6931, 1.0986]
    */
   logcumsumexp(axis: number): Tensor {
-    return this.toFloats().running("logcumsumexp", axis, logAddExp, Number.NEGATIVE_INFINITY);
+    const x = this.toFloats();
+    const at = axisOf(axis, this.ndim, "logcumsumexp");
+    return x.cast(accumulationType(x.dtype)).prefixes(at, logAddExp, Number.NEGATIVE_INFINITY).cast(x.dtype);
   }
   /** In the dtype in which sums are taken; floats keep theirs. */
-  private running(operation: string, axis: number, join: Join, neutral: number): Tensor {
+  private running(operation: string, axis: number, join: ReduceOp): Tensor {
     const at = axisOf(axis, this.ndim, operation);
-    const total = this.wrap(castNode(this.node, accumulationType(this.dtype))).scan(at, join, neutral);
+    const total = this.wrap(castNode(this.node, accumulationType(this.dtype))).scan(at, join);
     return isFloat(this.dtype) ? total.cast(this.dtype) : total;
   }
 
@@ -57,30 +60,33 @@ export abstract class Scan extends Reduction {
    * @example Tensor.from([1, 3, 2]).cummax(0).values; // => [1, 3, 3]
    */
   cummax(axis: number): Placed {
-    return this.runningExtreme("cummax", axis, (a, b) => a.maximum(b), Number.NEGATIVE_INFINITY);
+    return this.runningExtreme("cummax", axis, "max");
   }
   /** The smallest up to each place of an axis, and the last place where it is; NaN from the first NaN on. */
   cummin(axis: number): Placed {
-    return this.runningExtreme("cummin", axis, (a, b) => a.minimum(b), Number.POSITIVE_INFINITY);
+    return this.runningExtreme("cummin", axis, "min");
   }
-  private runningExtreme(operation: string, axis: number, join: Join, worst: number): Placed {
+  private runningExtreme(operation: string, axis: number, join: "max" | "min"): Placed {
     const at = axisOf(axis, this.ndim, operation);
     if (this.ndim === 0) return { values: this.self, indices: this.wrap(constNode(0, "int32", [])) };
     const x = this.dtype === "bool" ? this.detach().cast("uint8") : this.detach();
-    const { min, max } = isFloat(x.dtype) ? { min: worst, max: worst } : integerLimits(x.dtype);
-    const extreme = x.scan(at, join, worst < 0 ? min : max);
+    const extreme = x.scan(at, join);
     // An element is its own running extreme where it becomes the new one.
     const hit = x.eq(extreme).logicalOr(x.isnan());
     const places = hit.where(this.wrap(iota(this.shape, at)), 0);
-    const indices = places.scan(at, (a, b) => a.maximum(b), 0);
+    const indices = places.scan(at, "max");
     return { values: this.wrap(gather(this.node, indices.node, at)), indices };
   }
 
+  /** Every element joined with all before it along an axis, in its own dtype. */
+  protected scan(axis: number, join: ReduceOp): Tensor {
+    return this.ndim === 0 ? this.self : this.wrap(scanNode(this.node, join, axis));
+  }
   /**
-   * All prefixes joined, in log2(n) steps, each joining a value with the one 2^k before it (Hillis and Steele, 1986).
-   * `join` is associative; joining with `neutral` changes nothing.
+   * scan by any associative `join`, which is no primitive: all prefixes joined, in log2(n) steps, each joining a value with the
+   * one 2^k before it (Hillis and Steele, 1986). Joining with `neutral` changes nothing.
    */
-  protected scan(axis: number, join: Join, neutral: Scalar): Tensor {
+  private prefixes(axis: number, join: Join, neutral: Scalar): Tensor {
     if (this.ndim === 0) return this.self;
     const size = this.sizeAt(axis);
     let result = this.self;

@@ -145,10 +145,7 @@ export abstract class Sorting extends Scan {
         same.narrow(at, 0, 0).shape.map((d, i) => (i === at ? 1 : d)),
       ),
     );
-    const start = first
-      .cat(at, same)
-      .where(0, places)
-      .scan(at, (a, b) => a.maximum(b), 0);
+    const start = first.cat(at, same).where(0, places).scan(at, "max");
     const length = places.sub(start);
     return this.takenAt(indices.gather(at, length.argmax(at, { keepdim: true })), at, options);
   }

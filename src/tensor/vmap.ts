@@ -28,6 +28,8 @@ import {
   reduceNode,
   reshape,
   sameDim,
+  scanGroups,
+  scanNode,
   scatter,
   type Shape,
   shear,
@@ -249,6 +251,10 @@ class Batching {
           : gather(x, y, node.axis + 1);
       case "scatter":
         return scatter(x, y, z, node.axis + 1, node.reduction);
+      case "scan":
+        return all.length === 1
+          ? scanNode(x, node.reduction, node.axis + 1)
+          : scanGroups(x, y, z, node.reduction, node.axis + 1);
       case "cast":
         return castNode(x, node.dtype);
       case "bitcast":

@@ -254,6 +254,99 @@ describe("parallel", () => {
   });
 });
 
+describe("prefix", () => {
+  const running = (size: number): string => `kernel running(out: int32[${size}], a: int32[${size}]) {
+    alloc local acc: int32[1]
+    store acc[0] = int32:3
+    for k in ${size} { accumulate add acc[0] = a[k]
+      store out[k] = neg(acc[0]) } }`;
+  const split: Action = { action: "split", loop: "k", factor: 4, tail: "peel" };
+  it("joins lanes with those 1, 2, 4 .. before them", () => {
+    expect(
+      afterAction(running(6), split, { action: "prefix", loop: "ki", layout: "lanes" }),
+    ).toMatchInlineSnapshot(`
+      "  alloc local acc: int32[1]
+        store acc[0] = int32:3
+        for ko in 1 {
+          alloc local accp0: int32[8]
+          alloc local accp1: int32[8]
+          alloc local accp2: int32[8]
+          for kiz in 4 {
+            store accp0[kiz] = int32:0
+            store accp1[kiz] = int32:0
+            store accp2[kiz] = int32:0
+          }
+          for kis0 in 4 {
+            store accp0[kis0 + 4] = a[ko*4 + kis0]
+          }
+          for kis1 in 4 {
+            store accp1[kis1 + 4] = add(accp0[kis1 + 3], accp0[kis1 + 4])
+          }
+          for kis2 in 4 {
+            store accp2[kis2 + 4] = add(accp1[kis2 + 2], accp1[kis2 + 4])
+          }
+          for ki in 4 {
+            store out[ko*4 + ki] = neg(add(acc[0], accp2[ki + 4]))
+          }
+          accumulate add acc[0] = accp2[7]
+        }
+        for kt in 2 {
+          accumulate add acc[0] = a[kt + 4]
+          store out[kt + 4] = neg(acc[0])"
+    `);
+  });
+  it("starts blocks from the totals of those before", () => {
+    expect(
+      afterAction(running(10), split, { action: "prefix", loop: "ko", layout: "shared" }),
+    ).toMatchInlineSnapshot(`
+      "  alloc local acc: int32[1]
+        store acc[0] = int32:3
+        alloc scratch accp: int32[2]
+        for koz in 2 {
+          alloc local accz: int32[1]
+          store accz[0] = int32:0
+          for kiz in 4 {
+            accumulate add accz[0] = a[koz*4 + kiz]
+          }
+          store accp[koz] = accz[0]
+        }
+        for koj in 2 {
+          alloc local accj: int32[1]
+          store accj[0] = acc[0]
+          accumulate add acc[0] = accp[koj]
+          store accp[koj] = accj[0]
+        }
+        for ko in 2 {
+          alloc local accs: int32[1]
+          store accs[0] = accp[ko]
+          for ki in 4 {
+            accumulate add accs[0] = a[ko*4 + ki]
+            store out[ko*4 + ki] = neg(accs[0])
+          }
+        }
+        for kt in 2 {
+          accumulate add acc[0] = a[kt + 8]
+          store out[kt + 8] = neg(acc[0])"
+    `);
+  });
+  it("wants one running total, and lanes by powers of two", () => {
+    refused(TOTAL, { action: "prefix", loop: "k", layout: "lanes" });
+    refused(NEGATION, { action: "prefix", loop: "i", layout: "shared" });
+    refused(running(6), { action: "prefix", loop: "k", layout: "lanes" });
+    refused(running(6).replace("neg(acc[0])", "add(acc[0], a[k])").replace("out[k]", "a[k]"), split, {
+      action: "prefix",
+      loop: "ki",
+      layout: "lanes",
+    });
+  });
+  it("is the one way to change the order of a running total", () => {
+    for (const action of ["unroll", "vectorize", "parallel", "reorder"] as const)
+      refused(running(6), { action, loop: "k" });
+    for (const layout of ["inner", "outer", "shared"] as const)
+      refused(running(8), split, { action: "rfactor", loop: "ki", layout });
+  });
+});
+
 describe("rfactor", () => {
   const split: Action = { action: "split", loop: "k", factor: 4, tail: "peel" };
   it("gives the parts of a reduction accumulators next to each other", () => {

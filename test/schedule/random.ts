@@ -38,7 +38,7 @@ function randomNode(x: g.Node, dtype: DType, choices: Choices): g.Node {
   const rank = sizes.length;
   const axis = choices.below(rank);
   const size = sizes[axis];
-  switch (choices.below(12)) {
+  switch (choices.below(13)) {
     case 0:
       return dtype === "float32" ? g.unary("floor", x) : g.unary("abs", x);
     case 1:
@@ -77,6 +77,8 @@ function randomNode(x: g.Node, dtype: DType, choices: Choices): g.Node {
     }
     case 9:
       return g.concat([x, leaf(sizes, dtype)], axis);
+    case 12:
+      return g.scanNode(x, pick(choices, ["add", "max", "min"]), axis);
     case 10: {
       const rows = pick(choices, [1, 4, 6]);
       const index = sizes.map((d, i) => (i === axis ? rows : d));

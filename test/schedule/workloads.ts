@@ -187,6 +187,16 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "scatter that writes": () => [
     g.scatter(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), leaf([9, 20]), 0, "write"),
   ],
+  "running sum": () => [g.scanNode(leaf([1000]), "add", 0)],
+  "running sum of many": () => [g.scanNode(leaf([150_001]), "add", 0)],
+  "running sum of rows": () => [g.scanNode(leaf([9, 133]), "add", 1)],
+  "running maximum of columns": () => [g.scanNode(leaf([33, 77]), "max", 0)],
+  "running sums along the middle": () => [g.scanNode(leaf([3, 20, 35], "int64"), "add", 1)],
+  "running sum of a softmax": () => [g.scanNode(softmax(leaf([9, 70]), 1), "add", 1)],
+  "running sum of softmaxes": () => [g.scanNode(softmax(leaf([40, 37]), 1), "add", 0)],
+  "running counts of groups": () => [
+    g.scanGroups(leaf([7, 40], "int32"), leaf([7, 40], "int32"), leaf([7, 6], "int32"), "add", 1),
+  ],
   adam: () => adam(300),
 };
 

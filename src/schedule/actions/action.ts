@@ -35,6 +35,11 @@ export type Action =
    */
   | { readonly action: "rfactor"; readonly loop: string; readonly layout: Layout }
   /**
+   * A loop that carries a running total: its iterations go in lanes, whose prefixes are joined in log2 steps, or in
+   * blocks that threads share, each of which begins with what those before it add up to.
+   */
+  | { readonly action: "prefix"; readonly loop: string; readonly layout: "lanes" | "shared" }
+  /**
    * Copies what the body of `at` (or the kernel) reads of a buffer into nearer memory, laid out in the order of the
    * loops named, last fastest; what lies beyond the buffer becomes zero.
    */

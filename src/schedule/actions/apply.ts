@@ -2,13 +2,14 @@
 
 import type { Kernel, Stmt } from "../../kernel/ir.js";
 import { ScheduleError, type Action } from "./action.js";
-import { mapLoop, isSum, requireIndependent, requireLanes, whole } from "./loops.js";
+import { mapLoop, isSum, requireIndependent, requireLanes, whole, requireAnyOrder } from "./loops.js";
 import { splitLoop } from "./split.js";
 import { distribute } from "./distribute.js";
 import { computeInside } from "./compute.js";
 import { collapse } from "./collapse.js";
 import { sink } from "./reorder.js";
 import { factorReduction } from "./rfactor.js";
+import { prefix } from "./prefix.js";
 import { stage } from "./stage.js";
 import { partition } from "./partition.js";
 import { stream } from "./stream.js";
@@ -40,6 +41,7 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return mapLoop(body, a.loop, (s) => {
         if (s.atom.extent.value === undefined)
           throw new ScheduleError(`unroll: loop ${s.atom.name} has ${s.atom.extent} iterations`);
+        requireAnyOrder(s);
         return [{ ...whole(s), loop: "unroll" }];
       });
     case "vectorize":
@@ -55,6 +57,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       });
     case "rfactor":
       return factorReduction(body, a.loop, a.layout);
+    case "prefix":
+      return prefix(body, a.loop, a.layout);
     case "stage":
       return stage(body, a);
     case "compute":

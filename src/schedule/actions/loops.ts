@@ -12,6 +12,7 @@ import {
 import {
   type Buffer,
   type ForStmt,
+  loadsOf,
   makeBuffer,
   type Stmt,
   substituteStatements,
@@ -108,6 +109,17 @@ export function hasLoaded(x: Index): boolean {
 export function requireIndependent(s: ForStmt): void {
   if (!isIndependent(s))
     throw new ScheduleError(`the iterations of loop ${s.atom.name} depend on each other`);
+}
+
+/** Sums may be taken in any order, but not where one is read on the way. */
+export function requireAnyOrder(s: ForStmt): void {
+  const own = allocatedIn(s.body);
+  const read = new Set(loadsOf(s.body).map((x) => x.buffer));
+  visitStatements(s.body, (inner) => {
+    if (inner.kind !== "accumulate" || own.has(inner.buffer) || !read.has(inner.buffer)) return;
+    if (!strideOf(inner.index, s.atom))
+      throw new ScheduleError(`loop ${s.atom.name} reads what it has accumulated so far`);
+  });
 }
 
 /** A vector has a constant number of lanes, a power of two; a loop over lanes holds no other. */

@@ -10,6 +10,7 @@ import {
   type ForStmt,
   forLoop,
   load,
+  loadsOf,
   makeBuffer,
   type Stmt,
   store,
@@ -29,6 +30,8 @@ export function factorReduction(body: readonly Stmt[], name: string, layout: Lay
   });
   if (targets.size !== 1) throw new ScheduleError(`loop ${name} does not belong to exactly one reduction`);
   const [[target, op]] = targets;
+  if (loadsOf(loop.body).some((x) => x.buffer === target))
+    throw new ScheduleError(`rfactor: loop ${name} reads what it has accumulated so far`);
   let done = false;
   const visit = (statements: readonly Stmt[]): Stmt[] => {
     const holdsTarget = statements.some((s) => s.kind === "alloc" && s.buffer === target);

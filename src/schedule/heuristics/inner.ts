@@ -2,10 +2,12 @@
 
 import { loadsOf, topologicalOrder } from "../../kernel/ir.js";
 import { isIndependent } from "../actions/loops.js";
+import { runningTotal } from "../actions/prefix.js";
 import { asReduction, chainOf, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 import { lanesFor } from "./vectors.js";
 import { scheduleReduction, unitStrideLoop, vectorizeReduction, SHARED_REDUCTION } from "./reduction.js";
+import { scheduleScan } from "./scan.js";
 import { scheduleElementwise } from "./elementwise.js";
 
 /** A nest inside others, or at the top beside its accumulator. */
@@ -41,6 +43,7 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
     }
     return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), reduction);
   }
+  if (runningTotal(s) !== undefined) return scheduleScan(draft, s, top);
   if (!isIndependent(s)) {
     for (const inner of s.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
     return;

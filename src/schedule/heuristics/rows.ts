@@ -2,9 +2,11 @@
 
 import type { LoopAtom } from "../../kernel/index.js";
 import { loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
+import { runningTotal } from "../actions/prefix.js";
 import { type Chain, isUnitStride, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
+import { scheduleScanAcross } from "./scan.js";
 import { scheduleInner } from "./inner.js";
 import { scheduleRowBlocks } from "./rowblocks.js";
 
@@ -19,6 +21,8 @@ export function scheduleRows(draft: Draft, chain: Chain): void {
   if (across !== undefined && lanes > 1) {
     const width = fillable(lanes, tripsOf(across));
     if (loops.length > 1) draft.apply({ action: "parallel", loop: atoms[0].name });
+    if (body.some((s) => s.kind === "for" && runningTotal(s) !== undefined))
+      return scheduleScanAcross(draft, across, width, loops.length === 1);
     if (width > 1) vectorizeLoop(draft, across.name, width, 1, loops.length === 1);
     return;
   }

@@ -19,7 +19,7 @@ const loopNames = (body: readonly Stmt[]): string[] => {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(15)) {
+  switch (choices.below(16)) {
     case 0:
     case 1:
     case 2:
@@ -59,6 +59,8 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
       const shared = kernel.body.flatMap((s) => (s.kind === "alloc" ? [s.buffer.name] : []));
       return { action: "compute", buffer: pick(choices, ["none", ...shared]), at: loop };
     }
+    case 14:
+      return { action: "prefix", loop, layout: pick(choices, ["lanes", "shared"]) };
     default:
       return randomStage(kernel, choices);
   }
