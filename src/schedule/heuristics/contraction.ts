@@ -9,8 +9,10 @@ import { type LoopAtom, strideOf } from "../../kernel/index.js";
 import type { LoadExpr, Stmt } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
 import { hasLoaded } from "../actions/loops.js";
-import { isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
+import { chainOf, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
+import { collapseAll } from "./collapse.js";
 import type { Draft } from "./draft.js";
+import { scheduleElementwise } from "./elementwise.js";
 import { fillable, lanesFor } from "./vectors.js";
 
 interface Contraction {
@@ -210,7 +212,7 @@ function packPanel(draft: Draft, c: Contraction, reduction: Reduction): void {
   const inner = reduction.reduced.filter((loop) => movesWith(c.panel, loop));
   const names = [...outer.map((l) => l.name), `${c.columns.name}o`, ...inner.map((l) => l.name)];
   const last = `${c.columns.name}i`;
-  pack(draft, c.panel, [...names, last], isUnitStride(c.panel, c.columns) ? c.width : 1);
+  pack(draft, c.panel, [...names, last]);
 }
 
 /**
@@ -230,19 +232,18 @@ function packRows(draft: Draft, c: Contraction, reduction: Reduction): void {
   const used = product(reduction.outputs) / tripsOf(c.row) / product(outer);
   if (used < 64) return;
   const names = [...outer.map((l) => l.name), `${c.row.name}o`, ...inner.map((l) => l.name)];
-  pack(draft, rows, [...names, `${c.row.name}i`], fillable(c.width, c.rowTile));
+  pack(draft, rows, [...names, `${c.row.name}i`]);
 }
 
-/** Copies an operand into memory that threads share, in the order of these loops, `width` elements at a time. */
-function pack(draft: Draft, operand: LoadExpr, order: readonly string[], width: number): void {
+/** Copies an operand into memory that threads share, in the order of these loops. */
+function pack(draft: Draft, operand: LoadExpr, order: readonly string[]): void {
   const buffer = operand.buffer.name;
   if (!draft.apply({ action: "stage", buffer, at: undefined, order, space: "scratch" })) return;
   const copies = order.map((name) => `${name}_${buffer}`);
-  const last = copies[copies.length - 1];
-  if (width > 1 && splitEvenly(draft, last, width)) {
-    draft.apply({ action: "vectorize", loop: `${last}i` });
-  }
-  markParallel(draft, copies[0], copies.slice(0, -1));
+  collapseAll(draft, copies[0]);
+  const nest = draft.loop(copies[0]);
+  if (nest !== undefined) scheduleElementwise(draft, chainOf(nest), true);
+  markParallel(draft, copies[0], [...copies.slice(0, -1), ...copies.slice(0, -1).map((name) => `${name}o`)]);
 }
 
 // --- what stays near ---------------------------------------------------------------------------------------------

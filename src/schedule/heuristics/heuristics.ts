@@ -9,6 +9,7 @@ import type { Kernel } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
 import { isIndependent } from "../actions/loops.js";
 import { asReduction, chainOf, tripsOf } from "../nest.js";
+import { collapseAll } from "./collapse.js";
 import { type Answers, Draft } from "./draft.js";
 import { scheduleElementwise } from "./elementwise.js";
 import { scheduleInner } from "./inner.js";
@@ -50,23 +51,4 @@ function scheduleTop(draft: Draft, name: string): void {
   if (reduction !== undefined) return scheduleReduction(draft, reduction, chain, true);
   if (!chain.body.some((x) => x.kind === "for")) return scheduleElementwise(draft, chain, true);
   scheduleRows(draft, chain);
-}
-
-/** Loops become one where addresses allow it. */
-function collapseAll(draft: Draft, name: string): void {
-  const pending = [name];
-  while (pending.length > 0) {
-    const outer = pending.pop()!;
-    const loop = draft.loop(outer);
-    if (loop === undefined) continue;
-    const [only] = loop.body;
-    if (loop.body.length === 1 && only.kind === "for") {
-      const same = isIndependent(loop) === isIndependent(only);
-      if (same && draft.apply({ action: "collapse", outer, inner: only.atom.name })) {
-        pending.push(outer);
-        continue;
-      }
-    }
-    for (const inner of loop.body) if (inner.kind === "for") pending.push(inner.atom.name);
-  }
 }
