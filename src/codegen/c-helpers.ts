@@ -66,6 +66,17 @@ export class Helpers {
     return name;
   }
 
+  /** The n-th part of a vector, as a shorter vector. */
+  part(dtype: DType, from: number, to: number): string {
+    const [whole, type] = [this.type(dtype, from), this.type(dtype, to)];
+    return this.define(
+      `part_${whole}_${type}`,
+      type,
+      `${whole} a, int n`,
+      `${type} r; __builtin_memcpy(&r, (char *)&a + n * sizeof r, sizeof r); return r;`,
+    );
+  }
+
   /** mask ? a : b, lane by lane, the mask as wide as the operands. */
   private blend(dtype: DType, lanes: number): string {
     const type = this.type(dtype, lanes);

@@ -361,6 +361,10 @@ export class PhaseWriter {
         return x.dtype === "bool" ? compound(`-${lane}`) : simple(lane);
       }
       case "shuffle":
+        if (lanes < x.args[0].lanes) {
+          const part = this.helpers.part(x.dtype, x.args[0].lanes, lanes);
+          return simple(`${part}(${args[0].text}, ${x.picks[0] / lanes})`);
+        }
         // In parentheses: to a macro, commas in braces would divide arguments.
         return simple(
           `${this.helpers.shuffle(x.dtype, lanes)}(${args.map((a) => `(${a.text})`).join(", ")}, ${x.picks.join(", ")})`,

@@ -392,7 +392,10 @@ class Verifier {
         const [a, b] = x.args;
         const within = x.picks.every((lane) => Number.isInteger(lane) && lane >= 0 && lane < 2 * a.lanes);
         const alike = a.lanes === b.lanes && a.dtype === b.dtype && a.dtype === x.dtype;
-        if (!alike || !within || x.picks.length !== x.lanes || a.lanes === 1)
+        // Fewer lanes than the operands have: one of their parts.
+        const isPart = x.picks.every((lane, i) => lane === x.picks[0] + i) && x.picks[0] % x.lanes === 0;
+        const sized = x.lanes === a.lanes || (x.lanes < a.lanes && isPart && a === b);
+        if (!alike || !within || !sized || x.picks.length !== x.lanes || a.lanes === 1)
           this.fail(`shuffle of lanes ${x.picks.join(", ")} of ${describe(a)} and ${describe(b)}`);
         return;
       }

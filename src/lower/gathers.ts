@@ -16,6 +16,7 @@ import {
   topologicalOrder,
 } from "../kernel/ir.js";
 import { rewriteBody } from "../kernel/rewrite.js";
+import { transposeBlocks } from "./transpose.js";
 
 /** Statements with every gather of these shapes replaced. */
 export function shuffleGathers(body: readonly Stmt[]): Stmt[] {
@@ -69,7 +70,7 @@ function transposed(packs: readonly Gather[]): Map<Expr, Expr> {
         continue;
       }
       const rows = first.args.map((x) => vectorAt(x, x.index, lanes));
-      transpose(rows).forEach((column, i) => {
+      transposeBlocks(rows).forEach((column, i) => {
         replaced.set(columns.get(places[at] + i)!, column);
       });
       at += lanes;
@@ -86,28 +87,6 @@ function tileKey({ args }: Gather): string {
     return `${apart.key}?${valid.map((x) => x.key).join("&")}`;
   });
   return `${buffer.id} ${dtype} ${lanes.join("|")}`;
-}
-
-/** Rows to columns: in each of log2(n) steps, rows 1, 2, 4 .. apart exchange blocks of as many lanes. */
-function transpose(rows: readonly Expr[]): Expr[] {
-  const count = rows.length;
-  let current = [...rows];
-  for (let block = 1; block < count; block *= 2) {
-    const next = [...current];
-    for (let row = 0; row < count; row++) {
-      if ((row & block) !== 0) continue;
-      const [a, b] = [current[row], current[row + block]];
-      const pick = (second: boolean): number[] =>
-        Array.from({ length: count }, (_, lane) => {
-          const from = second ? lane | block : lane & ~block;
-          return (lane & block) === 0 ? from : from + count;
-        });
-      next[row] = shuffle(a, b, pick(false));
-      next[row + block] = shuffle(a, b, pick(true));
-    }
-    current = next;
-  }
-  return current;
 }
 
 // ---------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
+//   scatters    shuffles and vector stores for tiles that are scattered               (scatters.ts)
 //   gathers     vector loads and shuffles for tiles and runs that are gathered       (gathers.ts)
 //   streams     stores past the caches write whole lines            (streams.ts)
 //   share       what several phases use lies in memory that threads share (phases.ts)
@@ -17,6 +18,7 @@ import type { Target } from "../device/target.js";
 import { loopAtom } from "../kernel/index.js";
 import type { Buffer, Kernel, Stmt } from "../kernel/ir.js";
 import { shuffleGathers } from "./gathers.js";
+import { shuffleScatters } from "./scatters.js";
 import { pairIntegers } from "./int64.js";
 import { bindLets } from "./lets.js";
 import { placeLocals } from "./locals.js";
@@ -42,7 +44,7 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
   requireDTypes(kernel, target);
   const inWords = target.storageBytes === 4;
   const flattened = vectoriseLoops(unrollLoops(kernel.body));
-  const shared = shareLocals(wholeLines(shuffleGathers(flattened)));
+  const shared = shareLocals(wholeLines(shuffleScatters(shuffleGathers(flattened))));
   const flat = promoteRegisters(inWords ? wholeWords(shared) : shared);
   const scalars = lowerScalars(flat, target);
   const paired = target.dtypes.has("int64") ? unchanged(scalars.body) : pairIntegers(scalars.body);

@@ -1,0 +1,112 @@
+// Scatters that shuffles and vector stores do better. Vectorising leaves a scalar store for each lane wherever an address
+// does not move by one element a lane. Where as many vectors as fill a block are scattered side by side, each one element
+// further than the one before (the results of a tile whose rows, not its lanes, lie next to each other in memory), blocks
+// of them are transposed in registers and stored as vectors.
+
+import { addIndex, type Index } from "../kernel/index.js";
+import { type Buffer, type Expr, loadsOf, type Stmt, type StoreStmt, shuffle } from "../kernel/ir.js";
+import { transposeBlocks } from "./transpose.js";
+
+/** Fewer vectors side by side are not worth transposing. */
+const FEWEST_ROWS = 4;
+
+/** Statements with every scatter of this shape replaced. */
+export function shuffleScatters(body: readonly Stmt[]): Stmt[] {
+  const result: Stmt[] = [];
+  for (let at = 0; at < body.length; ) {
+    const s = body[at];
+    if (s.kind === "for" || s.kind === "if") {
+      result.push({ ...s, body: shuffleScatters(s.body) });
+      at++;
+      continue;
+    }
+    let end = at;
+    while (end < body.length && isScattered(body[end], s)) end++;
+    if (end === at) {
+      result.push(s);
+      at++;
+      continue;
+    }
+    result.push(...transposed(body.slice(at, end) as ScatterStmt[]));
+    at = end;
+  }
+  return result;
+}
+
+type ExtractExpr = Extract<Expr, { op: "extract" }>;
+interface ScatterStmt extends StoreStmt {
+  readonly value: ExtractExpr;
+}
+
+/** One lane of a vector stored by itself, to the same buffer as `first`, which nothing here reads. */
+function isScattered(s: Stmt, first: Stmt): s is ScatterStmt {
+  if (s.kind !== "store" || first.kind !== "store" || s.value.op !== "extract") return false;
+  if (s.buffer !== first.buffer || s.buffer.space === "register") return false;
+  return !loadsOf([s]).some((x) => x.buffer === s.buffer);
+}
+
+interface Row {
+  readonly value: Expr;
+  /** Where each lane goes. */
+  readonly places: readonly Index[];
+  readonly stores: readonly ScatterStmt[];
+}
+
+function transposed(stores: readonly ScatterStmt[]): Stmt[] {
+  // Where something is written twice, the order counts.
+  if (new Set(stores.map((s) => s.index.key)).size < stores.length) return [...stores];
+  const vectors = new Map<Expr, ScatterStmt[]>();
+  for (const s of stores) {
+    const [vector] = s.value.args;
+    const lanes = vectors.get(vector) ?? [];
+    lanes[s.value.lane] = s;
+    vectors.set(vector, lanes);
+  }
+  const tiles = new Map<string, Map<number, Row>>();
+  for (const [value, lanes] of vectors) {
+    if (Object.keys(lanes).length !== value.lanes) continue;
+    const places = lanes.map((s) => s.index);
+    const at = places[0].constant;
+    const key = places.map((place) => addIndex(place, -at).key).join("|");
+    const rows = tiles.get(key) ?? new Map<number, Row>();
+    tiles.set(key, rows.set(at, { value, places, stores: lanes }));
+  }
+  const replaced = new Set<Stmt>();
+  const blocks: Stmt[] = [];
+  for (const rows of tiles.values()) {
+    for (const run of runsOf(rows)) {
+      const size = 2 ** Math.floor(Math.log2(Math.min(run.length, run[0].value.lanes)));
+      if (size < FEWEST_ROWS) continue;
+      for (let from = 0; from < run.length; from += size) {
+        const start = Math.min(from, run.length - size);
+        blocks.push(...storeBlock(run.slice(start, start + size), stores[0].buffer));
+      }
+      for (const row of run) for (const s of row.stores) replaced.add(s);
+    }
+  }
+  return [...stores.filter((s) => !replaced.has(s)), ...blocks];
+}
+
+/** Rows that lie next to each other. */
+function runsOf(rows: ReadonlyMap<number, Row>): Row[][] {
+  const runs: Row[][] = [];
+  let last = Number.NaN;
+  for (const at of [...rows.keys()].sort((a, b) => a - b)) {
+    if (at !== last + 1) runs.push([]);
+    runs[runs.length - 1].push(rows.get(at)!);
+    last = at;
+  }
+  return runs;
+}
+
+function storeBlock(rows: readonly Row[], buffer: Buffer): Stmt[] {
+  const size = rows.length;
+  const [{ value, places }] = rows;
+  return transposeBlocks(rows.map((row) => row.value)).flatMap((vector, i) =>
+    Array.from({ length: value.lanes / size }, (_, block): Stmt => {
+      const picks = Array.from({ length: size }, (_, row) => block * size + row);
+      const part = size === value.lanes ? vector : shuffle(vector, vector, picks);
+      return { kind: "store", buffer, index: places[block * size + i], value: part };
+    }),
+  );
+}
