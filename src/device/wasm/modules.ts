@@ -1,9 +1,8 @@
 // Compiled modules: programs compiled together become one module; code already compiled is found again by its bytes.
 
-import { assembleModule, programFunctions, type WasmOptions } from "../../codegen/wasm.js";
-import type { Program } from "../../lower/program.js";
+import { assembleModule, type WasmOptions } from "../../codegen/wasm.js";
 import type { Executable } from "../device.js";
-import { addTime, timed } from "../stages.js";
+import { addTime } from "../stages.js";
 import type { KernelFunction } from "./workers.js";
 import { type WasmMemory, type WasmModule, webAssembly } from "./webassembly.js";
 
@@ -15,7 +14,7 @@ export interface ModuleUnit {
 }
 
 /** The functions of one program in a module: one for each phase, from `first` on. */
-interface ProgramCode {
+export interface ProgramCode {
   readonly unit: ModuleUnit;
   readonly first: number;
 }
@@ -44,10 +43,11 @@ export class ModuleCache {
     this.unitRegistry = new FinalizationRegistry(onDrop);
   }
 
-  async compile(programs: readonly Program[]): Promise<WasmExecutable[]> {
+  /** Code of programs, each given as its functions. */
+  async load(programs: readonly (readonly Uint8Array[])[]): Promise<ProgramCode[]> {
     const codes = new Map<string, ProgramCode>();
     const keys: string[] = [];
-    let batch: { key: string; functions: Uint8Array[] }[] = [];
+    let batch: { key: string; functions: readonly Uint8Array[] }[] = [];
     let batchBytes = 0;
     const waiting = new Set<string>();
     const flush = async (): Promise<void> => {
@@ -64,8 +64,7 @@ export class ModuleCache {
       batch = [];
       batchBytes = 0;
     };
-    for (const program of programs) {
-      const functions = timed("code", () => programFunctions(program, this.options));
+    for (const functions of programs) {
       const key = functions.map(textOf).join("\n");
       keys.push(key);
       const known = this.known.get(key)?.deref();
@@ -77,7 +76,7 @@ export class ModuleCache {
       if (batchBytes > MODULE_BYTES) await flush();
     }
     await flush();
-    return programs.map((program, i) => ({ program, code: codes.get(keys[i])! }));
+    return keys.map((key) => codes.get(key)!);
   }
 
   private async instantiate(functions: readonly Uint8Array[]): Promise<ModuleUnit> {

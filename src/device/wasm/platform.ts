@@ -9,6 +9,8 @@ export interface WorkerHandle {
 export interface Platform {
   /** Threads that can run at once. */
   readonly threads: number;
+  /** Code can be kept in files between processes. */
+  readonly hasFiles: boolean;
   /** A thread that runs this CommonJS source, kept from holding the process alive; undefined where there are none. */
   readonly startWorker: ((source: string, workerData: unknown) => WorkerHandle) | undefined;
   /** Major version of V8, in Node alone. */
@@ -19,6 +21,7 @@ export interface Platform {
 
 const PAGE: Platform = {
   threads: 1,
+  hasFiles: false,
   startWorker: undefined,
   v8Version: undefined,
   setEngineFlag: () => {},
@@ -30,6 +33,7 @@ export function currentPlatform(): Platform {
   const os = process.getBuiltinModule("node:os");
   const [major, minor] = process.versions.v8.split(".").map(Number);
   return {
+    hasFiles: true,
     threads: Math.max(1, Math.min(limitOfThreads(), os.availableParallelism())),
     v8Version: [major, minor],
     startWorker: (source, workerData) => {
