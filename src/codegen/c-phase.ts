@@ -191,6 +191,9 @@ export class PhaseWriter {
       case "store":
         this.store(s, codes);
         return;
+      case "prefetch":
+        this.line(`__builtin_prefetch(${this.bufferName(s.buffer)} + ${this.index(s.index, codes).text});`);
+        return;
       case "accumulate":
         this.fail("`accumulate` is left; lowering must replace it");
     }

@@ -227,6 +227,8 @@ class Machine {
         });
         return;
       }
+      case "prefetch":
+        return;
       case "store":
         steps.push(this.store(s, slots));
         return;

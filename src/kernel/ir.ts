@@ -471,7 +471,15 @@ export function ramp(start: IndexLike, stride: number, dtype: DType, lanes: numb
 
 export type LoopKind = "serial" | "parallel" | "unroll" | "vectorize";
 
-export type Stmt = ForStmt | StoreStmt | AccumulateStmt | AllocStmt | IfStmt | LetStmt | LetIndexStmt;
+export type Stmt =
+  | ForStmt
+  | StoreStmt
+  | AccumulateStmt
+  | PrefetchStmt
+  | AllocStmt
+  | IfStmt
+  | LetStmt
+  | LetIndexStmt;
 
 /** for (atom = 0; atom < atom.extent; atom++) body. Iterations of all but serial loops are independent. */
 export interface ForStmt {
@@ -496,6 +504,12 @@ export interface AccumulateStmt {
   readonly buffer: Buffer;
   readonly index: Index;
   readonly value: Expr;
+}
+/** Asks for the line of memory with buffer[index], which may lie outside of the buffer: nothing is read. */
+export interface PrefetchStmt {
+  readonly kind: "prefetch";
+  readonly buffer: Buffer;
+  readonly index: Index;
 }
 /** Memory, uninitialised, for the rest of the enclosing block. After lowering, `offset` is its place in bytes. */
 export interface AllocStmt {
@@ -562,6 +576,7 @@ export function statementIndices(s: Stmt): readonly Index[] {
       return [s.atom.extent];
     case "store":
     case "accumulate":
+    case "prefetch":
       return [s.index];
     case "if":
       return s.valid;
@@ -643,6 +658,8 @@ export function mapStatements(body: readonly Stmt[], map: StatementMap): Stmt[] 
       }
       case "accumulate":
         return { ...s, buffer: buffer(s.buffer), index: index(s.index), value: expr(s.value) };
+      case "prefetch":
+        return { ...s, buffer: buffer(s.buffer), index: index(s.index) };
       case "let":
         return { ...s, value: expr(s.value) };
       case "letIndex":

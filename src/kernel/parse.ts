@@ -324,6 +324,8 @@ class Parser {
         const value = this.expr();
         return { kind: "store", buffer, index, value, ...(keyword === "stream" && { stream: true }) };
       }
+      case "prefetch":
+        return { kind: "prefetch", ...this.access() };
       case "accumulate": {
         if (!REDUCTIONS.includes(this.next))
           this.fail(`expected one of ${REDUCTIONS.join(" ")}, found ${this.next}`);

@@ -204,6 +204,8 @@ class Printer {
           ...lines,
           `${s.stream ? "stream" : "store"} ${this.access(s.buffer, s.index, texts)} = ${texts.get(s.value)}`,
         ];
+      case "prefetch":
+        return [...lines, `prefetch ${this.access(s.buffer, s.index, texts)}`];
       case "accumulate":
         return [
           ...lines,

@@ -20,6 +20,7 @@ import {
   type LoadExpr,
   type ScalarExpr,
   type Stmt,
+  type PrefetchStmt,
   type StoreStmt,
   statementIndices,
   topologicalOrder,
@@ -184,6 +185,9 @@ class Verifier {
       case "alloc":
         this.alloc(s, topLevel);
         break;
+      case "prefetch":
+        this.prefetch(s);
+        break;
       case "store":
         this.store(s);
         break;
@@ -277,6 +281,12 @@ class Verifier {
     }
     this.access(buffer, index, value.lanes, false);
     this.race(buffer, index);
+  }
+
+  private prefetch({ buffer, index }: PrefetchStmt): void {
+    if (buffer.space !== "global" || !this.buffers.has(buffer))
+      this.fail(`${buffer.name} is not a parameter that could be fetched`);
+    this.indices([index]);
   }
 
   /** Iterations of a parallel loop must not all write the same element. */

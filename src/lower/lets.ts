@@ -110,6 +110,9 @@ class Binder {
         this.forget(s.buffer);
         return;
       }
+      case "prefetch":
+        scope.out.push({ ...s, index: this.address(s.index, shared) });
+        return;
       case "let":
         scope.out.push({ ...s, value: this.value(s.value, shared) });
         return;

@@ -3,7 +3,7 @@
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
 //   scatters    shuffles and vector stores for tiles that are scattered               (scatters.ts)
 //   gathers     vector loads and shuffles for tiles and runs that are gathered       (gathers.ts)
-//   streams     stores past the caches write whole lines            (streams.ts)
+//   caches      what kernels say about caches, as the target can do it  (caches.ts)
 //   share       what several phases use lies in memory that threads share (phases.ts)
 //   words       where memory has no narrower pieces, iterations write whole words  (words.ts)
 //   registers   small local buffers become variables                (registers.ts)
@@ -14,6 +14,7 @@
 //   locals      place thread-private memory                         (locals.ts)
 //   lets        name what is shared, move out what does not change  (lets.ts)
 
+import { cacheHints } from "./caches.js";
 import type { Target } from "../device/target.js";
 import { loopAtom } from "../kernel/index.js";
 import type { Buffer, Kernel, Stmt } from "../kernel/ir.js";
@@ -27,7 +28,6 @@ import type { Phase, Program } from "./program.js";
 import { requireDTypes } from "./support.js";
 import { promoteRegisters } from "./registers.js";
 import { lowerScalars } from "./scalars.js";
-import { wholeLines } from "./streams.js";
 import { unrollLoops } from "./unroll.js";
 import { vectoriseLoops } from "./vectorise.js";
 import { packWords, wholeWords } from "./words.js";
@@ -44,7 +44,7 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
   requireDTypes(kernel, target);
   const inWords = target.storageBytes === 4;
   const flattened = vectoriseLoops(unrollLoops(kernel.body));
-  const shared = shareLocals(wholeLines(shuffleScatters(shuffleGathers(flattened))));
+  const shared = shareLocals(cacheHints(shuffleScatters(shuffleGathers(flattened)), target));
   const flat = promoteRegisters(inWords ? wholeWords(shared) : shared);
   const scalars = lowerScalars(flat, target);
   const paired = target.dtypes.has("int64") ? unchanged(scalars.body) : pairIntegers(scalars.body);

@@ -73,6 +73,8 @@ class Vectoriser {
 
   private statement(s: Stmt): Stmt[] {
     switch (s.kind) {
+      case "prefetch":
+        return [{ ...s, index: this.lane(s.index, 0) }];
       case "store":
         return this.store(s, this.vector(s.value));
       case "accumulate": {

@@ -2,7 +2,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { addIndex, loopAtom, mulIndex } from "../../src/kernel/index.js";
+import { addIndex, loopAtom, mulIndex, toIndex } from "../../src/kernel/index.js";
 import {
   constant,
   type Expr,
@@ -66,6 +66,15 @@ test.each<[DType, Scalar]>([
   const text = roundTrip(kernelOf(x));
   const [s] = parseKernel(text).body;
   expect(s.kind === "store" && s.value).toBe(x);
+});
+
+test("what is asked for ahead may lie outside", () => {
+  const kernel = kernelOf(constant(1, "float32"));
+  const ahead: Stmt = { kind: "prefetch", buffer: out, index: toIndex(1000) };
+  expect(parseKernel(roundTrip({ ...kernel, body: [ahead, ...kernel.body] })).body).toMatchObject([
+    { kind: "prefetch", index: { constant: 1000 } },
+    { kind: "store" },
+  ]);
 });
 
 test("a store past the caches stays one", () => {

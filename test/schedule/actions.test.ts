@@ -1,6 +1,7 @@
 // Each action by name: what it makes of a small loop nest, and what it refuses.
 
 import { describe, expect, it } from "vitest";
+import type { Target } from "../../src/device/target.js";
 import { parseKernel } from "../../src/kernel/parse.js";
 import { printKernel, printProgram } from "../../src/kernel/print.js";
 import { verifyKernel } from "../../src/kernel/verify.js";
@@ -515,6 +516,49 @@ describe("partition", () => {
   it("refuses a loop without conditions", () => refused(NEGATION, { action: "partition", loop: "i" }));
 });
 
+const CACHED: Target = { ...cpuTarget(64, 32, 2), cacheBytes: 2 ** 20 };
+
+describe("prefetch", () => {
+  const next: Action = { action: "prefetch", buffer: "a", at: "j", next: "i", ahead: 2 };
+  it("asks for what a later iteration of a loop around will read", () => {
+    expect(afterAction(TABLE, next)).toMatchInlineSnapshot(`
+      "  for i in 4 {
+          for j in 6 {
+            prefetch a[i*6 + j + 12]
+            store out[i*6 + j] = neg(a[i*6 + j])
+          }"
+    `);
+  });
+  it("asks for a vector once, and for every vector", () => {
+    const vectors: Action[] = [
+      { action: "split", loop: "i", factor: 16, tail: "peel" },
+      { action: "vectorize", loop: "ii" },
+      { action: "split", loop: "io", factor: 2, tail: "peel" },
+      { action: "unroll", loop: "ioi" },
+      { action: "prefetch", buffer: "a", at: "ioi", next: "ioo", ahead: 1 },
+    ];
+    const kernel = applySchedule(
+      parseKernel("kernel k(out: int32[64], a: int32[64]) { for i in 64 { store out[i] = neg(a[i]) } }"),
+      vectors,
+    );
+    expect(printProgram(lowerKernel(kernel, CACHED)).match(/prefetch .*/g)).toMatchInlineSnapshot(`
+      [
+        "prefetch a[ioo*32 + 32]",
+        "prefetch a[ioo*32 + 48]",
+      ]
+    `);
+    expect(printProgram(lowerKernel(kernel, cpuTarget(64, 32, 2)))).not.toContain("prefetch");
+  });
+  it("refuses what is not read there, not known there, or stays where it is", () => {
+    refused(TABLE, { ...next, buffer: "out" });
+    refused(TABLE, { ...next, at: "i", next: "j" });
+    refused(TABLE, { ...next, at: "none" });
+    refused(TABLE, { ...next, ahead: 0 });
+    refused(TABLE.replace("a[i*6 + j]", "a[j]"), next);
+    refused(TABLE.replace("a[i*6 + j]", "a[{a[i*6 + j] in [0, 23]}]"), next);
+  });
+});
+
 describe("stream", () => {
   const LONG = `kernel long(out: float32[160], a: float32[160]) {
     for i in 160 { store out[i] = neg(a[i]) } }`;
@@ -523,8 +567,8 @@ describe("stream", () => {
     { action: "vectorize", loop: "ii" },
     { action: "stream", buffer: "out" },
   ];
-  const lowered = (text: string, actions: readonly Action[]): string =>
-    printProgram(lowerKernel(applySchedule(parseKernel(text), actions), cpuTarget(64, 32, 2)));
+  const lowered = (text: string, actions: readonly Action[], target: Target = CACHED): string =>
+    printProgram(lowerKernel(applySchedule(parseKernel(text), actions), target));
 
   it("marks what is stored", () => {
     expect(afterAction(NEGATION, { action: "stream", buffer: "out" })).toMatchInlineSnapshot(`
@@ -532,6 +576,8 @@ describe("stream", () => {
           stream out[i] = neg(a[i])"
     `);
   });
+  it("is dropped where the target has no such stores", () =>
+    expect(lowered(LONG, vectors(16), cpuTarget(64, 32, 2))).not.toContain("stream"));
   it("stays where vectors fill lines", () =>
     expect(lowered(LONG, vectors(16))).toContain("stream out[io*16]"));
   it("stays where vectors beside each other fill lines", () => {

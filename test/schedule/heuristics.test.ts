@@ -6,10 +6,11 @@ import type { Kernel } from "../../src/kernel/ir.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
+import * as g from "../../src/graph/node.js";
 import { heuristicSchedule } from "../../src/schedule/heuristics/heuristics.js";
 import { LIMITED_TARGET } from "../devices/limited.js";
 import { backwards, difference, fill, phasesBackwards, runKernel, runProgram } from "./compare.js";
-import { cpuTarget, kernelsOf, parsedTexts, WORKLOADS } from "./workloads.js";
+import { cpuTarget, kernelsOf, leaf, parsedTexts, softmax, WORKLOADS } from "./workloads.js";
 
 const TARGETS: readonly Target[] = [
   cpuTarget(16, 16, 1),
@@ -55,6 +56,19 @@ it("what no cache holds is stored past the caches", () => {
       check(kernel, target);
     }
   }
+});
+
+it("rows that are read, then computed with, are asked for ahead", () => {
+  const target = { ...cpuTarget(64, 32, 2), cacheBytes: 2 ** 30, l2Bytes: 2 ** 16 };
+  const asksAhead = (root: g.Node): boolean[] =>
+    kernelsOf([root], target).map((kernel) => {
+      check(kernel, target);
+      return heuristicSchedule(kernel, target).actions.some(({ action }) => action === "prefetch");
+    });
+  expect(asksAhead(softmax(leaf([20, 1024]), 1))).toEqual([true]);
+  expect(asksAhead(softmax(leaf([200, 100]), 1)), "short rows").toEqual([false]);
+  expect(asksAhead(softmax(leaf([9, 1024]), 1)), "little").toEqual([false]);
+  expect(asksAhead(g.reduceNode(leaf([20, 1024]), "add", [1])), "without pause").toEqual([false]);
 });
 
 for (const target of TARGETS) {

@@ -25,7 +25,7 @@ import { NumberedChoices, randomGraph } from "./random.js";
 import { cpuTarget, kernelsOf, TEXTS } from "./workloads.js";
 import { parseKernel } from "../../src/kernel/parse.js";
 
-const TARGET = cpuTarget(32, 16, 2);
+const TARGET = { ...cpuTarget(32, 16, 2), cacheBytes: 2 ** 20 };
 /** Larger bodies are only slow to test. */
 const MOST_STATEMENTS = 3000;
 
@@ -141,6 +141,7 @@ describe("random schedules", () => {
       "partition",
       "stage",
       "stream",
+      "prefetch",
     ]) {
       expect(legal.get(action) ?? 0, action).toBeGreaterThan(20);
     }

@@ -54,7 +54,7 @@ typedef struct {
 #define STORE(x, value) __atomic_store_n(&(x), (value), __ATOMIC_SEQ_CST)
 #define ADD(x, value) __atomic_fetch_add(&(x), (value), __ATOMIC_SEQ_CST)
 
-enum { SPIN_NANOSECONDS = 40000 };
+enum { SPIN_NANOSECONDS = 200000 };
 
 static double now(void) {
   struct timespec t;

@@ -55,7 +55,18 @@ export type Action =
   /** Splits a loop's range where conditions on it alone change, so that inside they hold or fail throughout. */
   | { readonly action: "partition"; readonly loop: string }
   /** What is stored to a buffer goes past the caches, as it is too large to be found there when it is read. */
-  | { readonly action: "stream"; readonly buffer: string };
+  | { readonly action: "stream"; readonly buffer: string }
+  /**
+   * The body of `at` asks for what it will read of a buffer at its own place, but so many iterations of `next`, a loop
+   * around it or itself, later; of loops inside of it only for what their first iterations read.
+   */
+  | {
+      readonly action: "prefetch";
+      readonly buffer: string;
+      readonly at: string;
+      readonly next: string;
+      readonly ahead: number;
+    };
 
 export class ScheduleError extends Error {
   override name = "ScheduleError";

@@ -12,6 +12,7 @@ import { factorReduction } from "./rfactor.js";
 import { prefix } from "./prefix.js";
 import { stage } from "./stage.js";
 import { partition } from "./partition.js";
+import { prefetch } from "./prefetch.js";
 import { stream } from "./stream.js";
 
 /** The kernel after one action. Throws a ScheduleError if the action is not legal on it. */
@@ -65,6 +66,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return computeInside(body, a.buffer, a.at);
     case "partition":
       return mapLoop(body, a.loop, (s) => partition(whole(s)));
+    case "prefetch":
+      return prefetch(body, a);
     case "stream":
       return stream(body, a.buffer);
   }

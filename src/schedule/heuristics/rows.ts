@@ -5,6 +5,7 @@ import { loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
 import { runningTotal } from "../actions/prefix.js";
 import { type Chain, isUnitStride, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
+import { prefetchRows } from "./prefetch.js";
 import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
 import { scheduleScanAcross } from "./scan.js";
 import { scheduleInner } from "./inner.js";
@@ -31,6 +32,7 @@ export function scheduleRows(draft: Draft, chain: Chain): void {
     draft.apply({ action: "parallel", loop: atoms[1].name });
   }
   for (const name of inner) scheduleInner(draft, name, false);
+  prefetchRows(draft, atoms[atoms.length - 1].name);
 }
 
 /** An outer loop along which the rows lie next to each other, if the rows themselves are not consecutive. */

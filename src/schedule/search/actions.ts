@@ -19,7 +19,7 @@ const loopNames = (body: readonly Stmt[]): string[] => {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(16)) {
+  switch (choices.below(17)) {
     case 0:
     case 1:
     case 2:
@@ -58,6 +58,17 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
     case 13: {
       const shared = kernel.body.flatMap((s) => (s.kind === "alloc" ? [s.buffer.name] : []));
       return { action: "compute", buffer: pick(choices, ["none", ...shared]), at: loop };
+    }
+    case 15: {
+      const read = loadsOf(kernel.body).map(({ buffer }) => buffer.name);
+      const ahead = 1 + choices.below(3);
+      return {
+        action: "prefetch",
+        buffer: pick(choices, ["none", ...read]),
+        at: loop,
+        next: pick(choices, names),
+        ahead,
+      };
     }
     case 14:
       return { action: "prefix", loop, layout: pick(choices, ["lanes", "shared"]) };
