@@ -525,11 +525,8 @@ test("stores past the caches are the compiler's own, and are done when the phase
 
 test("what is asked for ahead", () => {
   const program = add(64, 4);
-  const ahead: Stmt = {
-    kind: "prefetch",
-    buffer: program.params[1],
-    index: mulIndex(program.phases[0].atom, 64),
-  };
-  const phases = program.phases.map((phase) => ({ ...phase, body: [ahead, ...phase.body] }));
+  const [vectors] = program.phases;
+  const ahead: Stmt = { kind: "prefetch", buffer: program.params[1], index: mulIndex(vectors.atom, 64) };
+  const phases = [{ ...vectors, body: [ahead, ...vectors.body] }];
   expect(functionsOf({ ...program, phases })).toContain("__builtin_prefetch(a + i * 64);");
 });
