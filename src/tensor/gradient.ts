@@ -1,7 +1,18 @@
 // Reverse-mode differentiation as a graph transformation: from a result back through every node that depends on what
 // is asked for, adding up what each gets. Iterative: a graph may be as deep as memory allows.
 
-import { binary, constNode, type Node, sameShape, topologicalNodes } from "../graph/node.js";
+import {
+  binary,
+  concat,
+  constNode,
+  type Dim,
+  type Node,
+  pad,
+  sameDim,
+  sameShape,
+  topologicalNodes,
+} from "../graph/node.js";
+import { addIndex, toIndex } from "../kernel/index.js";
 import { isFloat } from "../scalar/dtype.js";
 import { TensorError, tensorOfLeaf } from "./core.js";
 import { inputGradients } from "./gradient-rules.js";
@@ -22,16 +33,18 @@ export function gradientsOf(
   // The way back goes only through nodes that lead to wanted ones.
   const leads = new Set<Node>();
   for (const node of order) if (wanted(node) || node.inputs.some((x) => leads.has(x))) leads.add(node);
-  const sums = new Map<Node, Node>();
+  const parts = new Map<Node, Node[]>();
   const give = (node: Node, part: Node): void => {
-    const known = sums.get(node);
-    sums.set(node, known === undefined ? part : binary("add", known, part));
+    const known = parts.get(node);
+    if (known === undefined) parts.set(node, [part]);
+    else known.push(part);
   };
   for (const [output, seed] of outputs) give(output, seed);
   for (const node of order.reverse()) {
-    const g = sums.get(node);
-    if (g === undefined || !leads.has(node)) continue;
-    sums.delete(node);
+    const given = parts.get(node);
+    if (given === undefined || !leads.has(node)) continue;
+    parts.delete(node);
+    const g = joinSlices(given).reduce((sum, part) => binary("add", sum, part));
     if (wanted(node)) found.set(node, g);
     // A realised leaf has forgotten what it was computed from.
     if (node.inputs.length === 0) continue;
@@ -42,6 +55,58 @@ export function gradientsOf(
     });
   }
   return found;
+}
+
+/** More slices than these (the steps of a sequence) are not looked at pair by pair. */
+const MOST_SLICES = 16;
+
+/**
+ * Gradients of slices that lie next to each other, each a reduction in a frame of zeros, become one concatenation: as a
+ * sum, every one of them would be computed for the places of all.
+ */
+function joinSlices(parts: readonly Node[]): Node[] {
+  if (parts.length > MOST_SLICES) return [...parts];
+  const joined = [...parts];
+  for (let i = 0; i < joined.length; i++) {
+    for (let j = 0; j < joined.length; j++) {
+      const both = i === j ? undefined : joinPair(joined[i], joined[j]);
+      if (both === undefined) continue;
+      joined[i] = both;
+      joined.splice(j, 1);
+      // The larger slice may have neighbours among those before it.
+      [i, j] = [0, -1];
+    }
+  }
+  return joined;
+}
+
+/** The slice that ends where the other begins, with it, in what remains of their frames. */
+function joinPair(a: Node, b: Node): Node | undefined {
+  if (a.op !== "pad" || b.op !== "pad") return undefined;
+  const [first] = a.inputs;
+  const [second] = b.inputs;
+  if (!isReduction(first) || !isReduction(second)) return undefined;
+  const differing = a.padding.flatMap(([before, after], axis) => {
+    const [otherBefore, otherAfter] = b.padding[axis];
+    return sameDim(before, otherBefore) && sameDim(after, otherAfter) ? [] : [axis];
+  });
+  const [axis] = differing;
+  if (differing.length !== 1 || first.shape.some((d, i) => i !== axis && !sameDim(d, second.shape[i])))
+    return undefined;
+  const end = addIndex(toIndex(a.padding[axis][0]), toIndex(first.shape[axis]));
+  if (end.key !== toIndex(b.padding[axis][0]).key) return undefined;
+  const both = concat([first, second], axis);
+  const padding = a.padding.map((pair, i): readonly [Dim, Dim] =>
+    i === axis ? [pair[0], b.padding[i][1]] : pair,
+  );
+  return padding.every((pair) => pair.every((d) => d === 0)) ? both : pad(both, padding);
+}
+
+/** True for a reduction, moved or converted, and for several of them side by side. */
+function isReduction(node: Node): boolean {
+  let x = node;
+  while (x.op === "reshape" || x.op === "permute" || x.op === "cast") [x] = x.inputs;
+  return x.op === "reduce" || x.op === "concat";
 }
 
 /** See Tensor.backward; `wrap` makes a tensor of a node. */

@@ -131,13 +131,13 @@ function weigh(
  * Vectors of a register tile: two where registers are many, so that rows fill the rest; four where they are few,
  * since V8 keeps a tile of two rows of four in registers and larger ones not (measured, see docs/performance.md).
  */
-function vectorsPerTile(draft: Draft, vectors: number): number {
+export function vectorsPerTile(draft: Draft, vectors: number): number {
   const most = draft.target.vectorRegisters >= 32 ? 2 : 4;
   return Math.max(1, vectors === 3 && most === 4 ? 3 : Math.min(most, vectors));
 }
 
 /** Rows of a register tile: as many accumulators as registers allow, with few rows done twice. */
-function rowsPerTile(draft: Draft, rows: number, vectors: number): number {
+export function rowsPerTile(draft: Draft, rows: number, vectors: number): number {
   const registers = draft.target.vectorRegisters - 2 - vectors;
   const most = Math.max(1, Math.min(16, Math.floor(registers / vectors)));
   if (rows <= most) return rows;

@@ -7,12 +7,13 @@ import { bytesOf } from "../../scalar/dtype.js";
 import { asReduction, type Chain, chainOf, movesWith, product, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 import { lanesFor } from "./vectors.js";
+import { rowsPerTile, vectorsPerTile } from "./contraction.js";
 import { scheduleInner } from "./inner.js";
 
-/** Rows in a block, about: two tiles of registers where these are many. */
-const ROWS = 28;
+/** Most rows in a block: more find nothing nearer. */
+const MOST_ROWS = 64;
 /** Multiply-adds of a row from which a contraction is worth a block. */
-const LARGE_ROW = 1 << 12;
+const LARGE_ROW = 1 << 9;
 
 /** Schedules a row program in blocks of rows if that is worth it; false if not. */
 export function scheduleRowBlocks(draft: Draft, { loops, body }: Chain): boolean {
@@ -52,14 +53,26 @@ function sharesPanel(s: ForStmt, row: LoopAtom): boolean {
 /** Each row has its own part of the operand, or of local memory, which each iteration of its loop fills anew. */
 const belongsTo = (x: LoadExpr, row: LoopAtom): boolean => movesWith(x, row) || x.buffer.space === "local";
 
-/** Rows that leave their memory in half of the second-level cache, and enough blocks for all threads. */
+/** Rows that leave their memory in part of the second-level cache, and enough blocks for all threads. */
 function blockSize(draft: Draft, row: LoopAtom, outer: number, body: readonly Stmt[]): number {
   let bytes = 0;
   visitStatements(body, (s) => {
     if (s.kind === "alloc" && s.buffer.space === "local")
       bytes += s.buffer.size.max * bytesOf(s.buffer.dtype);
   });
-  const near = Math.floor(draft.target.l2Bytes / 2 / Math.max(1, bytes));
+  const near = Math.floor(draft.target.l2Bytes / 4 / Math.max(1, bytes));
   const shared = Math.floor((tripsOf(row) * outer) / (2 * draft.target.threads));
-  return Math.min(ROWS, near, shared, tripsOf(row));
+  const most = Math.min(MOST_ROWS, near, shared, tripsOf(row));
+  let best = most;
+  let least = Number.POSITIVE_INFINITY;
+  for (let size = most; size >= 4; size--) {
+    // Blocks and tiles both overlap where they do not fill: rows are done again.
+    const tile = rowsPerTile(draft, size, vectorsPerTile(draft, 2));
+    const work = Math.ceil(tripsOf(row) / size) * Math.ceil(size / tile) * (tile + 2);
+    if (work < least) {
+      best = size;
+      least = work;
+    }
+  }
+  return best;
 }
