@@ -131,6 +131,8 @@ function evaluate(node: Node, inputs: readonly Scalar[][]): Scalar[] {
     }
     case "scatter":
       return scatter(node, inputs);
+    case "scan":
+      return scan(node, inputs);
     case "reduce":
       return reduce(node, a);
     case "cast":
@@ -164,9 +166,29 @@ function scatter(
     const target = numberOf(withPlace(placeOf(flat, from), node.axis, along), shape);
     const both = [result[target], added[flat]];
     result[target] =
-      node.reduction === "write" ? added[flat] : evaluateScalar(node.reduction, node.dtype, both);
+      node.reduction === "write" || node.reduction === "permute"
+        ? added[flat]
+        : evaluateScalar(node.reduction, node.dtype, both);
   });
   return result;
+}
+
+/** Totals go on along the axis, from one place to the next, for every group. */
+function scan(node: Extract<Node, { op: "scan" }>, [a, groups, start]: readonly Scalar[][]): Scalar[] {
+  const shape = sizes(node);
+  const from = groups === undefined ? undefined : sizes(node.inputs[2]);
+  const totals = new Map<number, Scalar>();
+  return a.map((value, flat) => {
+    const place = placeOf(flat, shape);
+    const group = from === undefined ? 0 : position(groups[flat], from[node.axis]);
+    if (from !== undefined && (group < 0 || group >= from[node.axis]))
+      return castScalar(0, "float64", node.dtype);
+    const at = numberOf(withPlace(place, node.axis, group), from ?? shape);
+    const first = from === undefined ? reduceIdentity(node.reduction, node.dtype) : start[at];
+    const total = evaluateScalar(node.reduction, node.dtype, [totals.get(at) ?? first, value]);
+    totals.set(at, total);
+    return total;
+  });
 }
 
 function reduce(node: Extract<Node, { op: "reduce" }>, a: readonly Scalar[]): Scalar[] {

@@ -133,9 +133,11 @@ class Emitter {
     const position = draft.at.map((x, axis) => (axis === node.axis ? at : x));
     const place = flatten(position, node.shape);
     const write =
-      node.reduction === "write"
-        ? store(buffer, place, value)
-        : accumulate(node.reduction, buffer, place, value);
+      node.reduction === "permute"
+        ? { ...store(buffer, place, value), distinct: true as const }
+        : node.reduction === "write"
+          ? store(buffer, place, value)
+          : accumulate(node.reduction, buffer, place, value);
     return valid.length === 0 ? [write] : [{ kind: "if", valid, body: [write] }];
   }
 
@@ -443,9 +445,16 @@ function gatheredPosition(position: Expr, size: number | Index): { at: Index; va
     const wrapped = scalar("add", taken, indexValue(extent, taken.dtype));
     value = scalar("where", scalar("lt", taken, zero), wrapped, taken);
   }
-  const at = loadedIndex(value);
+  const at = loadedIndex(value, ...rangeOf(value));
   const conditions = [at, addIndex(extent, negIndex(at), -1)];
   return { at, valid: conditions.filter((x) => !isNonNegative(x)) };
+}
+
+/** What is plain to see of an integer's range: bits that a mask leaves. */
+function rangeOf(x: Expr): [min: number, max: number] | [] {
+  const mask =
+    x.op === "and" ? x.args.find((arg) => arg.op === "const" && Number(arg.value) >= 0) : undefined;
+  return mask?.op === "const" && Number(mask.value) < 2 ** 31 ? [0, Number(mask.value)] : [];
 }
 
 /** The symbolic variables that a body mentions, by name. */

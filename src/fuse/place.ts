@@ -478,16 +478,16 @@ class Placer {
 
   private scatterDrafts(node: ScatterNode): Draft[] {
     const [base, , values] = node.inputs;
+    const { index, loops } = openLoops(values);
+    const scatter = (): Draft =>
+      this.addDraft({ mode: "scatter", target: node, at: index, source: values, from: index }, loops);
+    if (node.reduction === "permute") return [scatter()];
     const copy = openLoops(base);
     const first = this.addDraft(
       { mode: "store", target: node, at: copy.index, source: base, from: copy.index },
       copy.loops,
     );
-    const { index, loops } = openLoops(values);
-    const second = this.addDraft(
-      { mode: "scatter", target: node, at: index, source: values, from: index },
-      loops,
-    );
+    const second = scatter();
     second.after.add(first);
     return [first, second];
   }

@@ -134,8 +134,11 @@ export interface GatherNode extends NodeBase {
   readonly op: "gather";
   readonly axis: number;
 }
-/** How a value meets what is at its place: joined with it, or written over it. */
-export type ScatterReduction = ReduceOp | "write";
+/**
+ * How a value meets what is at its place: joined with it, or written over it. "permute" promises that the index holds
+ * every place of the axis once, so that values may be written in any order and the base does not matter.
+ */
+export type ScatterReduction = ReduceOp | "write" | "permute";
 /**
  * inputs [base, index, values]: base with each value joined at index along `axis`. Values for one place come in the
  * order of the index, so that the last one written stays. With "add" the adjoint of gather. Negative indices count from

@@ -496,6 +496,8 @@ export interface StoreStmt {
   readonly value: Expr;
   /** What is stored goes past the caches, where the machine can; it is not needed soon. */
   readonly stream?: true;
+  /** No two iterations of the loops around it store to one place, though its index may not show it. */
+  readonly distinct?: true;
 }
 /** buffer[index] = op(buffer[index], value), in any order over the iterations of enclosing loops. */
 export interface AccumulateStmt {

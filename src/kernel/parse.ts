@@ -38,6 +38,7 @@ import {
   ref,
   type Space,
   type Stmt,
+  type StoreStmt,
   scalar,
   splat,
   type Valid,
@@ -319,10 +320,12 @@ class Parser {
       }
       case "store":
       case "stream": {
+        const distinct = this.accept("distinct");
         const { buffer, index } = this.access();
         this.expect("=");
         const value = this.expr();
-        return { kind: "store", buffer, index, value, ...(keyword === "stream" && { stream: true }) };
+        const marks = { ...(keyword === "stream" && { stream: true }), ...(distinct && { distinct: true }) };
+        return { kind: "store", buffer, index, value, ...marks } as StoreStmt;
       }
       case "prefetch":
         return { kind: "prefetch", ...this.access() };

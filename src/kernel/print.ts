@@ -202,7 +202,7 @@ class Printer {
       case "store":
         return [
           ...lines,
-          `${s.stream ? "stream" : "store"} ${this.access(s.buffer, s.index, texts)} = ${texts.get(s.value)}`,
+          `${s.stream ? "stream" : "store"} ${s.distinct ? "distinct " : ""}${this.access(s.buffer, s.index, texts)} = ${texts.get(s.value)}`,
         ];
       case "prefetch":
         return [...lines, `prefetch ${this.access(s.buffer, s.index, texts)}`];

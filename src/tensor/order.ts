@@ -1,11 +1,11 @@
-// The order of keys, as a permutation. Blocks are sorted by ranks (a key comes after as many as are smaller), then runs are
-// merged two and two: every place of the result finds by binary search how much of the left run lies before it (the merge
-// path of Odeh, Green, Mwassi, Shmueli and Birk, 2012). All steps of all searches are one kernel, run many times: run
-// length and step are data.
+// The order of keys, as a permutation. Short rows are ranked: a key comes after as many as are smaller. Long ones are sorted
+// by their digits, the lowest first (the radix sort of Hollerith's machines): counts, a running sum, and a permutation.
+// The digit's shift is data, so that all passes are the same kernels.
 
 import { storeBytes } from "../engine/engine.js";
 import {
   binary,
+  bitcastNode,
   castNode,
   concat,
   constNode,
@@ -14,22 +14,28 @@ import {
   gather,
   iota,
   type Node,
+  permute,
   reduceNode,
   reshape,
   type Shape,
+  scanGroups,
+  scanNode,
+  scatter,
+  scatterAdd,
   shrink,
   where,
 } from "../graph/node.js";
-import { integerLimits } from "../scalar/dtype.js";
+import { bytesOf, integerLimits } from "../scalar/dtype.js";
 
-/** Rows up to this length are sorted by ranks alone; longer ones in blocks of this length, a power of two. */
-const BLOCK = 64;
-
-/** Rows [rows, size] of keys, sorted in runs, and the places in the row that they come from. */
-interface Runs {
-  readonly keys: Node;
-  readonly places: Node;
-}
+/** Rows up to this length are ordered by counting smaller keys. */
+const COUNTED = 128;
+/** Comparisons that take no longer than starting further kernels. */
+const SMALL_WORK = 2 ** 19;
+/** Bits of a digit, and how many values it has. */
+const DIGIT = 8;
+const VALUES = 2 ** DIGIT;
+/** Elements that are counted together: many times the values of a digit, few enough that threads have some each. */
+const BLOCK = 16_384;
 
 const add = (x: Node, y: Node): Node => binary("add", x, y);
 const sub = (x: Node, y: Node): Node => binary("sub", x, y);
@@ -46,94 +52,122 @@ const firstOf = (x: Node, count: number): Node =>
 
 /** The places (int32) [rows, kept] of keys [rows, size] in order; equal keys stay in their order. */
 export function orderOf(keys: Node, kept: number): Node {
-  const [, size] = keys.shape as readonly [number, number];
-  if (size <= BLOCK) return castNode(sortBlocks(keys, size, kept).places, "int32");
-  let runs = sortBlocks(filled(keys), BLOCK, BLOCK);
-  for (let length = BLOCK; length < size; length *= 2) runs = mergePairs(runs, length);
-  return castNode(firstOf(runs.places, kept), "int32");
-}
-
-/** Rows filled up to whole blocks with the largest key. */
-function filled(keys: Node): Node {
   const [rows, size] = keys.shape as readonly [number, number];
-  const rest = Math.ceil(size / BLOCK) * BLOCK - size;
-  if (rest === 0) return keys;
-  const { max } = integerLimits(keys.dtype);
-  return concat([keys, constNode(keys.dtype === "int64" ? max : Number(max), keys.dtype, [rows, rest])], 1);
-}
-
-/** The first `kept` of each block in order. As places decide between equal keys, what was filled in comes last. */
-function sortBlocks(keys: Node, length: number, kept: number): Runs {
-  const [rows, size] = keys.shape as readonly [number, number];
-  const blocks = size / length;
-  const stored = contiguous(keys);
-  const square = [rows, blocks, length, length];
-  const mine = expand(reshape(stored, [rows, blocks, length, 1]), square);
-  const other = expand(reshape(stored, [rows, blocks, 1, length]), square);
-  const earlier = lt(iota(square, 3), iota(square, 2));
-  const before = or(lt(other, mine), and(binary("eq", other, mine), earlier));
-  const ranks = contiguous(reduceNode(castNode(before, "uint32"), "add", [3]));
-  // For each rank the element that has it.
-  const table = [rows, blocks, kept, length];
-  const rankOf = expand(reshape(ranks, [rows, blocks, 1, length]), table);
-  const hit = binary("eq", rankOf, iota(table, 2, "uint32"));
-  const order = reduceNode(where(hit, iota(table, 3, "uint32"), number(0, table)), "add", [3]);
-  const start = binary("mul", iota(order.shape, 1, "uint32"), number(length, order.shape));
-  const places = contiguous(reshape(add(order, start), [rows, blocks * kept]));
-  return { keys: contiguous(gather(stored, places, 1)), places };
-}
-
-/** Neighbouring runs of `length`, a power of two, merged; the last may be shorter or miss its right part. */
-function mergePairs({ keys, places }: Runs, length: number): Runs {
-  let left: Node = contiguous(number(0, keys.shape));
-  for (let step = length; step >= 1; step /= 2) left = contiguous(searchStep(keys, left, length, step));
-  const { at, half, start, right, end } = pairsOf(keys, length, length);
-  const fromLeft = binary("lt", left, half);
-  const rest = sub(at, left);
-  const second = add(right, rest);
-  const first = add(start, left);
-  const source = contiguous(
-    where(and(fromLeft, or(le(end, second), comesFirst(keys, first, second))), first, second),
+  const length = groupLength(rows, size, kept);
+  if (length < 2) return firstOf(allOf(keys), kept);
+  // The first of all lie in those groups whose own first come first: a tournament.
+  const groups = Math.ceil(size / length);
+  const stored = filled(contiguous(keys), groups * length);
+  const grouped = reshape(stored, [rows, groups, length]);
+  const best = reshape(reduceNode(grouped, "min", [2]), [rows, groups]);
+  // In the order in which they stand, so that equal keys stay in theirs.
+  const first = orderOf(best, kept);
+  const winners = contiguous(gather(first, allOf(first), 1));
+  const shape = [rows, kept, length];
+  const starts = binary(
+    "mul",
+    expand(reshape(winners, [rows, kept, 1]), shape),
+    constNode(length, "int32", shape),
   );
-  return { keys: contiguous(gather(keys, source, 1)), places: contiguous(gather(places, source, 1)) };
+  const places = contiguous(reshape(add(starts, iota(shape, 2)), [rows, kept * length]));
+  const candidates = contiguous(gather(stored, places, 1));
+  return gather(places, orderOf(candidates, kept), 1);
 }
 
-const comesFirst = (keys: Node, first: Node, second: Node): Node =>
-  le(gather(keys, first, 1), gather(keys, second, 1));
+/** Keys in a group, where only some are asked for: so many that groups and what lies in the chosen ones are few; 1 if not. */
+function groupLength(rows: number, size: number, kept: number): number {
+  if (size <= COUNTED && rows * size * size <= SMALL_WORK) return 1;
+  const length = 2 ** Math.floor(Math.log2(Math.sqrt(size / kept)));
+  return kept * length * 4 <= size ? length : 1;
+}
 
-/** For each place of rows of pairs of runs: where in its pair it is, and where the runs of the pair are. */
-function pairsOf(keys: Node, length: number, step: number) {
-  const { shape } = keys;
-  const bytes = new Uint8Array(Uint32Array.of(length, step).buffer);
-  const data = storeBytes(bytes, "uint32", [1, 2]);
-  const value = (i: number): Node =>
-    expand(
-      shrink(data, [
-        [0, 1],
-        [i, i + 1],
-      ]),
-      shape,
-    );
-  const half = value(0);
-  const place = iota(shape, 1, "uint32");
-  const at = and(place, sub(add(half, half), number(1, shape)));
-  const start = sub(place, at);
-  const right = add(start, half);
-  const end = binary("min", add(right, half), number(shape[1] as number, shape));
-  return { at, start, half, right, end, step: value(1) };
+/** The places (int32) of all keys in order. */
+const allOf = (keys: Node): Node =>
+  castNode((keys.shape[1] as number) <= COUNTED ? byRanks(keys) : byDigits(keys), "int32");
+
+/** Rows filled up with the largest key. */
+function filled(keys: Node, length: number): Node {
+  const [rows, size] = keys.shape as readonly [number, number];
+  if (length === size) return keys;
+  const { max } = integerLimits(keys.dtype);
+  const last = keys.dtype === "int64" ? max : Number(max);
+  return concat([keys, constNode(last, keys.dtype, [rows, length - size])], 1);
+}
+
+/** Each key comes after as many as are smaller, or equal and before it. */
+function byRanks(keys: Node): Node {
+  const [rows, size] = keys.shape as readonly [number, number];
+  const stored = contiguous(keys);
+  const square = [rows, size, size];
+  const mine = expand(reshape(stored, [rows, size, 1]), square);
+  const other = expand(reshape(stored, [rows, 1, size]), square);
+  const earlier = lt(iota(square, 2), iota(square, 1));
+  const before = or(lt(other, mine), and(binary("eq", other, mine), earlier));
+  const ranks = contiguous(reshape(reduceNode(castNode(before, "uint32"), "add", [2]), [rows, size]));
+  return permuted(iota(keys.shape, 1, "uint32"), ranks);
+}
+
+const permuted = (values: Node, places: Node): Node =>
+  scatter(constNode(0, values.dtype, values.shape), places, values, 1, "permute");
+
+/** By one digit after the other, the lowest first, each time leaving equal digits in their order. */
+function byDigits(keys: Node): Node {
+  const [rows, size] = keys.shape as readonly [number, number];
+  const bits = 8 * bytesOf(keys.dtype);
+  let words = unsigned(keys, bits);
+  let places: Node = iota([rows, size], 1, "uint32");
+  for (let shift = 0; shift < bits; shift += DIGIT) {
+    const to = contiguous(digitPlaces(words, shift));
+    places = contiguous(permuted(places, to));
+    if (shift + DIGIT < bits) words = contiguous(permuted(words, to));
+  }
+  return places;
+}
+
+/** Signed integers as unsigned ones in the same order. */
+function unsigned(keys: Node, bits: number): Node {
+  const word = bits === 64 ? "uint64" : "uint32";
+  const lowest = bits === 64 ? 2n ** 63n : 2 ** 31;
+  return contiguous(binary("xor", bitcastNode(keys, word), constNode(lowest, word, keys.shape)));
 }
 
 /**
- * One step of a binary search: of the first `at` of a merged pair, at least `left` come from its left run. As many more
- * as the step do, if the last of them is not after what of the right run would stand in for it.
+ * Where each of [rows, size] goes by one digit: behind all with smaller digits, and all with the same before it. Rows are
+ * counted in blocks, which run side by side; a block's first place for a digit is the running sum of all counts, digit
+ * by digit and block by block. What fills up the last block goes behind everything.
  */
-function searchStep(keys: Node, left: Node, length: number, stepLength: number): Node {
-  const { at, start, half, right, end, step } = pairsOf(keys, length, stepLength);
-  const more = add(left, step);
-  const possible = and(le(more, at), le(more, half));
-  const first = sub(add(start, more), number(1, keys.shape));
-  const second = sub(add(right, at), more);
-  return where(and(possible, or(le(end, second), comesFirst(keys, first, second))), more, left);
+function digitPlaces(words: Node, shift: number): Node {
+  const [rows, size] = words.shape as readonly [number, number];
+  const blocks = Math.ceil(size / BLOCK);
+  const length = Math.ceil(size / blocks);
+  const shape = [rows, blocks, length];
+  const rest = blocks * length - size;
+  const amount = storeBytes(new Uint8Array(Uint32Array.of(shift).buffer), "uint32", [1, 1]);
+  const shifted = binary("shr", words, castNode(expand(amount, words.shape), words.dtype));
+  const mask = constNode(
+    words.dtype === "uint64" ? BigInt(VALUES - 1) : VALUES - 1,
+    words.dtype,
+    words.shape,
+  );
+  const digit = castNode(and(shifted, mask), "uint32");
+  const last = constNode(VALUES - 1, "uint32", [rows, rest]);
+  const digits = and(
+    reshape(rest === 0 ? digit : concat([digit, last], 1), shape),
+    number(VALUES - 1, shape),
+  );
+  const none = constNode(0, "int32", [rows, blocks, VALUES]);
+  const ones = constNode(1, "int32", shape);
+  const counts = contiguous(scatterAdd(none, digits, ones, 2));
+  const byDigit = permute(counts, [0, 2, 1]);
+  const running = scanNode(reshape(byDigit, [rows, VALUES * blocks]), "add", 1);
+  const before = binary("sub", reshape(running, byDigit.shape), byDigit);
+  const upTo = scanGroups(ones, digits, permute(before, [0, 2, 1]), "add", 2);
+  const places = binary(
+    "sub",
+    reshape(upTo, [rows, blocks * length]),
+    constNode(1, "int32", [rows, blocks * length]),
+  );
+  return castNode(firstOf(places, size), "uint32");
 }
 
 /**
@@ -145,7 +179,7 @@ export function placesAmong(keys: Node, values: Node, equalToo: boolean): Node {
   const [, count] = values.shape as readonly [number, number];
   const not = (x: Node): Node => binary("eq", x, constNode(false, "bool", x.shape));
   const isBefore = (key: Node, value: Node): Node => not(equalToo ? lt(value, key) : le(value, key));
-  if (size <= BLOCK) {
+  if (size <= COUNTED) {
     const shape = [rows, count, size];
     const before = isBefore(
       expand(reshape(keys, [rows, 1, size]), shape),

@@ -23,6 +23,8 @@ export function scatterGradients(node: ScatterNode, g: Node): Gradients {
   switch (node.reduction) {
     case "add":
       return [g, undefined, gather(g, node.inputs[1], node.axis)];
+    case "permute":
+      return [full(node.inputs[0], 0), undefined, gather(g, node.inputs[1], node.axis)];
     case "write":
       return writeGradients(node, g);
     case "mul":

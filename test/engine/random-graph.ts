@@ -306,6 +306,31 @@ const reduce: Operation = (values, { operands, numbers }) => {
   return rounded(node, x.bound * n, x.error * n + (x.error > 0 ? n * n * x.bound * 2 ** -24 : 0));
 };
 
+/** Running totals, by groups too. */
+const scan: Operation = (values, { operands, numbers }) => {
+  const x = pick(values, operands[0]);
+  const shape = sizesOf(x.node);
+  const axis = numbers[0] % Math.max(1, shape.length);
+  if (shape.length === 0) return undefined;
+  const { dtype } = x.node;
+  const op = (["add", "max", "min", "mul"] as const)[numbers[9] % 4];
+  if ((isFloat(dtype) && op === "mul") || (kindOf(dtype) === "bool" && op !== "max")) return undefined;
+  const group = numbers[1] % 3 === 0 ? convert(pick(values, operands[1]), "int32") : undefined;
+  const count = 1 + (numbers[2] % 5);
+  const start = filled(
+    x.node,
+    shape.map((d, i) => (i === axis ? count : d)),
+  );
+  const node =
+    group === undefined
+      ? g.scanNode(x.node, op, axis)
+      : g.scanGroups(x.node, filled(group.node, shape), start, op, axis);
+  if (op === "max" || op === "min") return { ...x, node };
+  const n = shape[axis] + 1;
+  if (dtype === "float16") return undefined;
+  return rounded(node, x.bound * n, x.error * n + (x.error > 0 ? n * n * x.bound * 2 ** -24 : 0));
+};
+
 /** A product of matrices: operands repeated, multiplied, and summed. */
 const contraction: Operation = (values, { operands, numbers }) => {
   const both = pair(values, operands[0], operands[1]);
@@ -475,6 +500,7 @@ const OPERATIONS: readonly Operation[] = [
   reduce,
   reduce,
   reduce,
+  scan,
   contraction,
   lessLargest,
   lessLargest,

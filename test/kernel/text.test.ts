@@ -84,6 +84,13 @@ test("a store past the caches stays one", () => {
   expect(parseKernel(roundTrip(kernel)).body[0]).not.toHaveProperty("stream");
 });
 
+test("a store to places of its own stays one", () => {
+  const kernel = kernelOf(constant(1, "float32"));
+  const apart = { ...kernel, body: kernel.body.map((s): Stmt => ({ ...s, distinct: true }) as StoreStmt) };
+  expect(parseKernel(roundTrip(apart)).body[0]).toMatchObject({ kind: "store", distinct: true });
+  expect(parseKernel(roundTrip(kernel)).body[0]).not.toHaveProperty("distinct");
+});
+
 test("the same names get different ones where both are visible, and only there", () => {
   const [i, j, again] = [loopAtom("i", 4), loopAtom("i", 8), loopAtom("i", 3)];
   const other = makeBuffer("out", "float32", 8, "local");

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { Target } from "../../src/device/target.js";
 import type { Kernel } from "../../src/kernel/ir.js";
+import { printKernel } from "../../src/kernel/print.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
@@ -69,6 +70,18 @@ it("rows that are read, then computed with, are asked for ahead", () => {
   expect(asksAhead(softmax(leaf([200, 100]), 1)), "short rows").toEqual([false]);
   expect(asksAhead(softmax(leaf([9, 1024]), 1)), "little").toEqual([false]);
   expect(asksAhead(g.reduceNode(leaf([20, 1024]), "add", [1])), "without pause").toEqual([false]);
+});
+
+it("threads share rows of counts, and permutations", () => {
+  for (const name of ["counts of groups, row by row", "running counts of groups", "permutation"]) {
+    for (const kernel of kernelsOf(WORKLOADS[name](), cpuTarget(64, 32, 2))) {
+      const { actions } = heuristicSchedule(kernel, cpuTarget(64, 32, 2));
+      expect(
+        actions.filter(({ action }) => action === "parallel"),
+        printKernel(kernel),
+      ).not.toEqual([]);
+    }
+  }
 });
 
 for (const target of TARGETS) {

@@ -132,6 +132,17 @@ function everyOther(x: g.Node): g.Node {
   );
 }
 
+const masked = (x: g.Node, mask: number): g.Node => g.binary("and", x, g.constNode(mask, x.dtype, x.shape));
+
+/** The last axis in an order of its own: its size and `step` have no common factor. */
+function permutation(x: g.Node, step: number): g.Node {
+  const axis = x.shape.length - 1;
+  const all = (value: number): g.Node => g.constNode(value, "int32", x.shape);
+  const turned = g.binary("mul", g.iota(x.shape, axis), all(step));
+  const places = g.binary("mod", turned, all(x.shape[axis] as number));
+  return g.scatter(g.constNode(0, x.dtype, x.shape), places, x, axis, "permute");
+}
+
 /** One of each kind of loop nest, by name. */
 export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   elementwise: () => [relu(g.binary("add", leaf([5, 37]), leaf([5, 37])))],
@@ -197,6 +208,15 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "running counts of groups": () => [
     g.scanGroups(leaf([7, 40], "int32"), leaf([7, 40], "int32"), leaf([7, 6], "int32"), "add", 1),
   ],
+  "counts of groups, row by row": () => [
+    g.scatterAdd(
+      g.constNode(0, "int32", [9, 16]),
+      masked(leaf([9, 40], "uint32"), 15),
+      leaf([9, 40], "int32"),
+      1,
+    ),
+  ],
+  permutation: () => [permutation(leaf([5, 33]), 7), permutation(leaf([40], "uint8"), 11)],
   adam: () => adam(300),
 };
 
@@ -247,6 +267,14 @@ export const TEXTS: Readonly<Record<string, string>> = {
     for k in 70 { accumulate add acc[0] = a[k] }
     for i in 70 { store out[i] = sub(a[i], acc[0]) }
   }`,
+  running: `kernel running(out: int32[48], a: int32[48]) {
+  alloc local total: int32[1]
+  store total[0] = int32:1
+  for k in 48 {
+    accumulate add total[0] = a[k]
+    store out[k] = neg(total[0])
+  }
+}`,
   symbolic: `kernel symbolic(out: float32[n*6], a: float32[n*6], b: float32[n*6]) with n in [1, 9] {
     for i in n { for j in 6 {
       alloc local acc: float32[1]

@@ -35,7 +35,7 @@ for (const { name: device, available } of await availableDevices()) {
   const sizes =
     device === "limited" || device === "interpreter"
       ? [1, 2, 63, 64, 65, 131]
-      : [1, 3, 31, 64, 65, 127, 128, 129, 509, 1000];
+      : [1, 3, 31, 64, 65, 127, 128, 129, 509, 1000, 40_001];
   describe.skipIf(!available)(`order on ${device}`, () => {
     for (const size of sizes) {
       it(`rows of ${size} are sorted as Array.prototype.sort does`, async () => {
@@ -49,6 +49,22 @@ for (const { name: device, available } of await availableDevices()) {
         }
       });
     }
+    it("the first of a row are those that a sort puts first", async () => {
+      for (const size of device === "cpu" || device === "wasm" ? [130, 1000, 40_000] : [130, 300]) {
+        const rows = rowsOf(2, size);
+        for (const [k, largest] of [
+          [1, true],
+          [3, false],
+          [10, true],
+        ] as const) {
+          const { values, indices } = Tensor.from(rows).topk(k, { largest });
+          await Tensor.realize([values, indices], { device });
+          const places = rows.map((row) => sortedPlaces(row, largest).slice(0, k));
+          expect(await indices.tolist({ device })).toEqual(places);
+          expect(await values.tolist({ device })).toEqual(rows.map((row, r) => places[r].map((i) => row[i])));
+        }
+      }
+    });
     it("uint64 and uint32 beyond the signed range are in order", async () => {
       const wide = Tensor.from(BigUint64Array.of(2n ** 63n, 1n, 2n ** 64n - 1n, 2n ** 63n - 1n, 0n));
       expect(await wide.argsort().tolist({ device })).toEqual([4, 1, 3, 0, 2]);

@@ -10,11 +10,13 @@ import {
   visitAtoms,
 } from "../../kernel/index.js";
 import {
+  type AccumulateStmt,
   type Buffer,
   type ForStmt,
   loadsOf,
   makeBuffer,
   type Stmt,
+  type StoreStmt,
   substituteStatements,
   topologicalOrder,
   statementIndices,
@@ -78,7 +80,7 @@ export function isIndependent(s: ForStmt): boolean {
   let independent = true;
   visitStatements(s.body, (inner) => {
     if (inner.kind !== "store" && inner.kind !== "accumulate") return;
-    if (own.has(inner.buffer)) return;
+    if (own.has(inner.buffer) || isApart(inner, s)) return;
     const scattered = hasLoaded(inner.index);
     const stride = strideOf(inner.index, s.atom);
     if (
@@ -90,6 +92,27 @@ export function isIndependent(s: ForStmt): boolean {
     }
   });
   return independent;
+}
+
+/** True if an index says of itself, or by the range of what varies inside, that iterations write apart. */
+function isApart(x: StoreStmt | AccumulateStmt, s: ForStmt): boolean {
+  if (x.kind === "store" && x.distinct && mentions(x.index, s.atom)) return true;
+  const inside = new Set<Atom>([s.atom]);
+  visitStatements(s.body, (inner) => {
+    if (inner.kind === "for") inside.add(inner.atom);
+  });
+  let step = 0;
+  let [least, most] = [0, 0];
+  for (const { coefficient, atoms } of x.index.terms) {
+    const [atom] = atoms;
+    if (atoms.length > 1) return false;
+    if (atom === s.atom) step = Math.abs(coefficient);
+    else if (inside.has(atom) || (atom.kind !== "loop" && atom.kind !== "symbol")) {
+      least += Math.min(coefficient * atom.min, coefficient * atom.max);
+      most += Math.max(coefficient * atom.min, coefficient * atom.max);
+    }
+  }
+  return step > most - least;
 }
 
 /** A loop that does nothing but accumulate: its lanes are joined at once. */

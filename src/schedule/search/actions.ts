@@ -19,7 +19,7 @@ const loopNames = (body: readonly Stmt[]): string[] => {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(17)) {
+  switch (choices.below(18)) {
     case 0:
     case 1:
     case 2:
@@ -29,12 +29,13 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
         factor: pick(choices, FACTORS),
         tail: pick(choices, ["peel", "guard", "overlap"]),
       };
-    case 3: {
+    case 3:
+    case 4: {
       const [inner] = findLoop(kernel.body, loop)?.body ?? [];
       return { action: "collapse", outer: loop, inner: inner?.kind === "for" ? inner.atom.name : loop };
     }
-    case 4:
-    case 5: {
+    case 5:
+    case 16: {
       const inside = pick(choices, [undefined, ...names]);
       return inside === undefined ? { action: "reorder", loop } : { action: "reorder", loop, inside };
     }
