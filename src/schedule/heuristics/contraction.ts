@@ -120,8 +120,13 @@ function weigh(
   const stored = reduction.stores.every((x) => strideOf(x, columns) === 1);
   const again = (Math.ceil(trips / tile) * tile) / trips;
   const multiply = (depth * again * (1 + (rowTile + vectors) / (rowTile * vectors) / 2)) / (2 * width);
-  const scatter = stored ? 0 : 2;
-  const packing = pack ? (2 * product(moving)) / Math.max(1, product(outputs)) : 0;
+  const transposed = reduction.stores.every((x) => strideOf(x, row) === 1);
+  const scatter = stored ? 0 : transposed ? 0.5 : 2;
+  const copied = pack ? product(moving) * copyCost(panel, columns, reduction) : 0;
+  const rowsOperand = rowsToPack(reduction, columns, row);
+  const copiedRows =
+    rowsOperand === undefined ? 0 : product(movingLoops(rowsOperand, outputs, reduction)) * 0.5;
+  const packing = (copied + copiedRows) / Math.max(1, product(outputs));
   const eitherWay = packable && consecutive;
   const cost = multiply + scatter + packing;
   return { around, columns, row, panel, width, vectors, rowTile, pack, eitherWay, cost };
@@ -220,19 +225,36 @@ function packPanel(draft: Draft, c: Contraction, reduction: Reduction): void {
  * step of the innermost loop.
  */
 function packRows(draft: Draft, c: Contraction, reduction: Reduction): void {
-  const moving = reduction.loads.filter((x) => movesWith(x, c.row));
-  const [rows] = moving;
-  if (moving.length !== 1 || rows.valid.length > 0 || rows.buffer.space === "local" || hasLoaded(rows.index))
-    return;
-  const inner = reduction.reduced.filter((loop) => movesWith(rows, loop));
-  const along = inner[inner.length - 1];
-  if (along === undefined || !isUnitStride(rows, c.row)) return;
-  if (Math.abs(strideOf(rows.index, along) ?? 0) * bytesOf(rows.dtype) < 256) return;
+  const rows = rowsToPack(reduction, c.columns, c.row);
+  if (rows === undefined) return;
   const outer = reduction.outputs.filter((loop) => loop !== c.row && movesWith(rows, loop));
-  const used = product(reduction.outputs) / tripsOf(c.row) / product(outer);
-  if (used < 64) return;
+  const inner = reduction.reduced.filter((loop) => movesWith(rows, loop));
   const names = [...outer.map((l) => l.name), `${c.row.name}o`, ...inner.map((l) => l.name)];
   pack(draft, rows, [...names, `${c.row.name}i`]);
+}
+
+/** The rows' operand if it had better be packed. */
+function rowsToPack(reduction: Reduction, columns: LoopAtom, row: LoopAtom): LoadExpr | undefined {
+  const moving = reduction.loads.filter((x) => movesWith(x, row));
+  const [rows] = moving;
+  if (moving.length !== 1 || rows.valid.length > 0 || rows.buffer.space === "local" || hasLoaded(rows.index))
+    return undefined;
+  const inner = reduction.reduced.filter((loop) => movesWith(rows, loop));
+  const along = inner[inner.length - 1];
+  if (along === undefined || !isUnitStride(rows, row)) return undefined;
+  if (Math.abs(strideOf(rows.index, along) ?? 0) * bytesOf(rows.dtype) < 256) return undefined;
+  const outer = reduction.outputs.filter((loop) => loop !== row && movesWith(rows, loop));
+  const uses = product(reduction.outputs) / tripsOf(row) / product(outer);
+  return uses < 64 || movesWith(rows, columns) ? undefined : rows;
+}
+
+const movingLoops = (x: LoadExpr, outputs: readonly LoopAtom[], { reduced }: Reduction): LoopAtom[] =>
+  [...outputs, ...reduced].filter((loop) => movesWith(x, loop));
+
+/** Cycles for copying an element into a panel: whole vectors, through transposed tiles, or one by one. */
+function copyCost(panel: LoadExpr, columns: LoopAtom, { reduced }: Reduction): number {
+  if (isUnitStride(panel, columns)) return 0.25;
+  return reduced.some((loop) => isUnitStride(panel, loop)) ? 0.5 : 2;
 }
 
 /** Copies an operand into memory that threads share, in the order of these loops. */
