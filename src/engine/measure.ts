@@ -12,12 +12,21 @@ import { HostRandom } from "../scalar/host-random.js";
 import type { Action } from "../schedule/actions/action.js";
 import { applySchedule } from "../schedule/actions/apply.js";
 
-/** Runs of a schedule at most, and the nanoseconds after which no more are begun. */
-const MOST_RUNS = 12;
-const ENOUGH = 30e6;
+/** A schedule runs so often at least and at most, and in between until its runs have taken so many nanoseconds. */
+const LEAST_RUNS = 3;
+const MOST_RUNS = 100;
+const ENOUGH = 4e6;
+/** Turns that schedules take when they are compared at the end. */
+const TURNS = 4;
+/** A schedule this many times slower than another takes no further turn. */
+const SLOW = 3;
 /** Milliseconds of warming up. */
 const WARMING = 30;
-/** A schedule this many times slower than the best is given up after its first run, and after its second. */
+/**
+ * A schedule this many times slower than the best is given up after its first run, and after its second, if those took
+ * so many nanoseconds together: short ones are disturbed too easily.
+ */
+const JUDGED = 5e5;
 const HOPELESS = [4, 1.5];
 /** Random elements that fill a buffer, again and again. */
 const PATTERN = 1 << 14;
@@ -45,7 +54,7 @@ export class Stopwatch {
     });
   }
 
-  /** Each schedule's least nanoseconds; infinity where it does not compile, or is clearly slower than `best`. */
+  /** Each schedule's least nanoseconds, of few runs where it is clearly slower than `best`; infinity where it does not compile. */
   async time(schedules: readonly (readonly Action[])[], best: number): Promise<number[]> {
     const executables = await this.compile(schedules);
     const times: number[] = [];
@@ -57,14 +66,19 @@ export class Stopwatch {
     return times;
   }
 
-  /** Times of two schedules that take turns, so that whatever else the machine does meets both. */
-  async compare(first: readonly Action[], second: readonly Action[]): Promise<[number, number]> {
-    const least: [number, number] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-    const [a, b] = await this.compile([first, second]);
-    if (a === undefined || b === undefined) return least;
-    for (let turn = 0; turn < 4; turn++) {
-      least[0] = Math.min(least[0], await this.run(a, Number.POSITIVE_INFINITY));
-      least[1] = Math.min(least[1], await this.run(b, Number.POSITIVE_INFINITY));
+  /**
+   * Times of schedules that take turns, so that whatever else the machine does meets all of them; those that are clearly
+   * slower than another take one turn.
+   */
+  async compare(schedules: readonly (readonly Action[])[]): Promise<number[]> {
+    const executables = await this.compile(schedules);
+    const least = schedules.map(() => Number.POSITIVE_INFINITY);
+    for (let turn = 0; turn < TURNS; turn++) {
+      for (const [i, executable] of executables.entries()) {
+        const best = least.reduce((a, b) => Math.min(a, b));
+        if (executable === undefined || (turn > 0 && least[i] > SLOW * best)) continue;
+        least[i] = Math.min(least[i], await this.run(executable, best));
+      }
     }
     return least;
   }
@@ -122,11 +136,14 @@ export class Stopwatch {
       for (const end = performance.now() + WARMING; this.cold && performance.now() < end; )
         await device.submitTimed(list, buffers, symbols);
       this.cold = false;
-      for (let runs = 0; runs < MOST_RUNS && total < ENOUGH; runs++) {
+      // The first run meets code that is compiled when it is called, cold caches, and threads that sleep.
+      await device.submitTimed(list, buffers, symbols);
+      for (let runs = 0; runs < LEAST_RUNS || (runs < MOST_RUNS && total < ENOUGH); runs++) {
         const [time] = await device.submitTimed(list, buffers, symbols);
         least = Math.min(least, time);
         total += time;
-        if (least > (HOPELESS[runs] ?? HOPELESS[HOPELESS.length - 1]) * best) return Number.POSITIVE_INFINITY;
+        const hopeless = (HOPELESS[runs] ?? HOPELESS[HOPELESS.length - 1]) * best;
+        if (total > JUDGED && least > hopeless) break;
       }
       return least;
     } catch {

@@ -139,7 +139,7 @@ async function searchKernel(
     );
     const { ranking, heuristic } = result;
     const [best] = ranking;
-    const [before, after] = await stopwatch.compare(heuristic.candidate.actions, best.candidate.actions);
+    const [before, after] = await stopwatch.compare([heuristic.candidate.actions, best.candidate.actions]);
     const better = after < before * (1 - MARGIN);
     const cut = isOver();
     if (Number.isFinite(before) && (better || !cut)) {

@@ -11,7 +11,8 @@ import { lowerKernel } from "../../src/lower/lower.js";
 import { ScheduleError } from "../../src/schedule/actions/action.js";
 import { applySchedule } from "../../src/schedule/actions/apply.js";
 import { type BeamOptions, type Measure, searchSchedule } from "../../src/schedule/search/beam.js";
-import { FEATURE_COUNT } from "../../src/schedule/search/features.js";
+import { FEATURE_COUNT, featuresOf } from "../../src/schedule/search/features.js";
+import { predictTime } from "../../src/schedule/search/model.js";
 import { type Candidate, Space } from "../../src/schedule/search/space.js";
 import { difference, fill, runKernel, runProgram } from "./compare.js";
 import { randomCandidate } from "./random-candidates.js";
@@ -99,6 +100,25 @@ describe("a search", () => {
     const near = proposals.neighbours(proposals.candidate({}, [])!).map(madeUp);
     const [, first] = log.keys;
     expect(madeUp({ key: first } as Candidate)).toBeLessThanOrEqual(Math.min(...near));
+  });
+});
+
+describe("the cost model", () => {
+  it.each(["matmul 64", "sum of rows", "softmax of rows", "elementwise, many"])(
+    "knows that %s is faster as the heuristics schedule it than as it was fused",
+    (name) => {
+      const [text] = textsOf(name);
+      const scheduled = new Space(text, TARGET).candidate({}, [])!;
+      clearArena();
+      const plain = featuresOf(parseKernel(text), TARGET);
+      expect(predictTime(scheduled.features)).toBeLessThan(predictTime(plain) - 0.5);
+    },
+  );
+
+  it("predicts the same for the same features", () => {
+    const { features } = new Space(ROWS, TARGET).candidate({}, [])!;
+    expect(predictTime(features)).toBe(predictTime(features.slice()));
+    expect(Number.isFinite(predictTime(features))).toBe(true);
   });
 });
 

@@ -25,7 +25,7 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
       loads: loadsOf([only]),
       stores: [],
     };
-    let loop = unitStrideLoop(reduction)?.name;
+    const loop = unitStrideLoop(reduction)?.name;
     if (loop === undefined) return;
     const work = product(reduced) * Math.max(1, topologicalOrder([only.value]).length);
     if (top && draft.target.threads > 1 && work >= SHARED_REDUCTION && reduced.length === 1) {
@@ -35,10 +35,13 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
         draft.apply({ action: "rfactor", loop: `${loop}o`, layout: "shared" })
       ) {
         draft.apply({ action: "parallel", loop: `${loop}o` });
-        loop = `${loop}i`;
-        const inner = draft.loop(loop)!;
-        const own: Reduction = { ...reduction, reduced: [inner.atom] };
-        return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), own);
+        // The last thread's share may be shorter: it is a loop of its own.
+        for (const part of [`${loop}i`, `${loop}t`]) {
+          const own = draft.loop(part);
+          if (own === undefined) continue;
+          vectorizeReduction(draft, part, lanesFor(draft, chain.body), { ...reduction, reduced: [own.atom] });
+        }
+        return;
       }
     }
     return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), reduction);

@@ -7,7 +7,7 @@ import { HostRandom } from "../../scalar/host-random.js";
 import { predictTimes } from "./model.js";
 import { type Candidate, Space } from "./space.js";
 
-/** Gives each candidate's nanoseconds; infinity for one that does not compile or is clearly slower than `best`. */
+/** Gives each candidate's nanoseconds; infinity for one that does not compile. What is slower than `best` may be rough. */
 export type Measure = (candidates: readonly Candidate[], best: number) => Promise<readonly number[]>;
 
 export interface BeamOptions {
@@ -52,7 +52,7 @@ export async function searchSchedule(
   const first = space.candidate({}, [])!;
   const [time] = await measure([first], Number.POSITIVE_INFINITY);
   const heuristic = { candidate: first, nanoseconds: time };
-  const known = new Set([first.key]);
+  const known = new Set([identity(first)]);
   let ranking: Timed[] = [heuristic];
   let idle = 0;
   for (let round = 0; round < MOST_ROUNDS && idle < PATIENCE && !isOver(); round++) {
@@ -70,7 +70,7 @@ export async function searchSchedule(
     if (chosen.length === 0) break;
     const measured = await measure(chosen, best);
     chosen.forEach((candidate, i) => {
-      known.add(candidate.key);
+      known.add(identity(candidate));
       ranking.push({ candidate, nanoseconds: measured[i] });
     });
     ranking = ranking.sort((a, b) => a.nanoseconds - b.nanoseconds);
@@ -79,7 +79,10 @@ export async function searchSchedule(
   return { ranking, heuristic };
 }
 
+/** Schedules of equal features are not told apart: most differ by an action that changes nothing. */
+const identity = ({ features }: Candidate): string => features.join(" ");
+
 function distinct(candidates: readonly Candidate[], known: ReadonlySet<string>): Candidate[] {
   const seen = new Set(known);
-  return candidates.filter(({ key }) => !seen.has(key) && seen.add(key));
+  return candidates.filter((candidate) => !seen.has(identity(candidate)) && seen.add(identity(candidate)));
 }

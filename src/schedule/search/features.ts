@@ -27,6 +27,7 @@ export const COUNTS = [
   "gathers", // lanes loaded one by one
   "vectorStores",
   "scalarStores", // lanes stored one by one included
+  "streamed", // bytes stored past the caches
   "masked", // accesses with a condition
   "iterations", // of loops that are neither written out nor vectors
   "chains", // cycles of dependent accumulations
@@ -217,6 +218,7 @@ class Counter {
     }
     if (kept) return;
     this.accesses.push({ buffer: s.buffer, index: s.index, path });
+    if (s.kind === "store" && s.stream === true) counts.streamed += times * bytesOf(s.buffer.dtype);
     const vector = lanes !== undefined && strideOf(s.index, lanes.atom) === 1;
     if (vector) counts.vectorStores += times / width;
     else counts.scalarStores += times;
