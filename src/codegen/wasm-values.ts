@@ -377,7 +377,8 @@ export class Selection implements IndexScope {
         return unsigned ? a : native("abs", a)!;
       case "max":
       case "min": {
-        if (shape !== "i64") return native(x.op, a, b)!;
+        if (shape === "f32" || shape === "f64") return this.floatExtremum(x, shape);
+        if (shape === "i32") return native(x.op, a, b)!;
         return this.choose(compareWide(arena, x.op === "max" ? "gt" : "lt", a, b, unsigned), a, b, 8);
       }
       case "lt":
@@ -396,6 +397,20 @@ export class Selection implements IndexScope {
       default:
         return native(x.op, ...operands) ?? singly();
     }
+  }
+
+  /**
+   * `a < b ? b : a` (or the other way about) is one instruction of most machines, which gives a if either is NaN; the
+   * machine's maximum that gives NaN then, and orders zeros, is nine. So a choice mends it where b can be NaN.
+   */
+  private floatExtremum(x: ScalarExpr, shape: "f32" | "f64"): Node[] {
+    const swapped = isNumber(x.args[0]) && !isNumber(x.args[1]);
+    const [a, b] = swapped ? [x.args[1], x.args[0]] : x.args;
+    const second = this.parts(b);
+    const chosen = partwise(this.arena, `pseudo_${x.op}`, shape, false, [this.parts(a), second])!;
+    if (isNumber(b)) return chosen;
+    const unordered = partwise(this.arena, "ne", shape, false, [second, second])!;
+    return this.choose(unordered, second, chosen, shape === "f32" ? 4 : 8);
   }
 
   /** One of two values by a mask of lanes as wide as theirs. */
@@ -436,6 +451,9 @@ export class Selection implements IndexScope {
     return bytes.map((x) => arena.node("v128", V128.and, [x, ones]));
   }
 }
+
+/** A literal that is not NaN. */
+const isNumber = (x: Expr): boolean => x.op === "const" && !Number.isNaN(x.value);
 
 const EVEN_HALFWORDS = [0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29];
 const EVEN_BYTES = [0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30];

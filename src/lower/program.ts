@@ -6,7 +6,8 @@
 //   A load's dtype is the buffer's, or int32/uint32 for narrower integers (sign- or zero-extended); a store wraps to
 //   the buffer's width. bool is one byte, 0 or 1.
 // - Operations: const, index, valid, load, ref, splat, pack, extract, shuffle, cast, bitcast, where, comparisons; on floats add sub mul
-//   div neg abs sqrt floor trunc round max min fma (max and min give NaN if either is NaN); on integers add sub mul
+//   div neg abs sqrt floor trunc round max min fma (max and min give NaN if either is NaN, and of
+//   two zeros either); on integers add sub mul
 //   neg abs max min and or xor not shl shr quot rem (shift amounts in [0, width), divisors not 0, no overflow of
 //   quot); on bool and or xor not. cast between any two register dtypes as ir.ts says (saturating, NaN to 0).
 // - Lanes are 1 or a power of two up to the target's; vector loads and stores are contiguous, maybe unaligned; a load's
