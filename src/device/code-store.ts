@@ -3,7 +3,7 @@
 
 import { parseProgram } from "../kernel/parse.js";
 import { printProgram } from "../kernel/print.js";
-import type { ProgramFacts } from "../lower/program.js";
+import { factsOf, type ProgramFacts } from "../lower/program.js";
 import { contentHash, type DiskCache } from "./disk-cache.js";
 import type { Target } from "./target.js";
 
@@ -40,8 +40,9 @@ export class CodeStore {
   /** What cannot be kept, since the disk is full, say, is made again by the next process. */
 
   write(key: string, program: ProgramFacts, code: Uint8Array): void {
-    const phases = program.phases.map(({ atom, grain }) => ({ atom, grain, body: [] }));
-    const text = Buffer.from(printProgram({ ...program, phases }));
+    const facts = factsOf(program);
+    const phases = facts.phases.map((phase) => ({ ...phase, body: [] }));
+    const text = Buffer.from(printProgram({ ...facts, phases }));
     const length = Buffer.alloc(4);
     length.writeUInt32LE(text.length);
     try {

@@ -23,6 +23,8 @@ export interface LaunchCommand {
   readonly slots: readonly number[];
   /** For each of the program's symbols, its place in the symbols given at submit. */
   readonly symbols: readonly number[];
+  /** Which of the program's phases run, in this order; all unless given. */
+  readonly phases?: readonly number[];
 }
 export interface CopyCommand {
   readonly kind: "copy";

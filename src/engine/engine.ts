@@ -19,6 +19,7 @@ import { relievePressure } from "./pressure.js";
 import { runProfiled } from "./profile.js";
 import { importSchedules } from "./schedules.js";
 import type { ScheduleSearch } from "./search.js";
+import { keptBuffers, type Steady, steadyPart } from "./steady.js";
 import { type ByteSource, Storage } from "./storage.js";
 
 export { exportSchedules } from "./schedules.js";
@@ -146,11 +147,13 @@ export function runPlan(
   plan: Plan,
   leaves: readonly DeviceBuffer[],
   variables: Readonly<Record<string, number>>,
+  steady?: Steady,
 ): DeviceBuffer[] | Promise<DeviceBuffer[]> {
   const { device } = plan;
   const outputs = plan.outputBytes.map((bytes) => device.allocate(bytes));
   const temporaries = plan.temporaryBytes.map((bytes) => device.allocate(bytes));
   const buffers = [...leaves, ...outputs, ...temporaries];
+  if (steady !== undefined) buffers.push(...keptBuffers(steady, buffers));
   const symbols = symbolValues(plan, variables);
   if (getConfig().debug >= 2) {
     return runProfiled(plan, buffers, symbols).then(() => {
@@ -252,6 +255,8 @@ export interface Capture {
   readonly plan: Plan;
   readonly leaves: readonly CapturedLeaf[];
   readonly roots: readonly Node[];
+  /** What need not be computed at each replay, once `settle` was told which leaves stay. */
+  steady: Steady | undefined;
   /** True if a node can take the place of leaf i. */
   fits(i: number, node: Node): boolean;
 }
@@ -280,9 +285,15 @@ export async function captureNodes(
       plan,
       leaves: leaves.map((node) => ({ node })),
       roots: kept,
+      steady: undefined,
       fits: (i, node) => node.dtype === leaves[i].dtype && sameShape(node.shape, leaves[i].shape),
     };
   });
+}
+
+/** Lets replays keep what depends on nothing but leaves that are the same at most calls. */
+export function settle(capture: Capture, isSteady: (leaf: number) => boolean): void {
+  capture.steady = steadyPart(capture.plan, isSteady);
 }
 
 /**
@@ -290,15 +301,16 @@ export async function captureNodes(
  * about to drop: the memory of those that nothing else was built on is used again.
  */
 export async function replay(
-  { plan, roots }: Capture,
+  { plan: whole, roots, steady }: Capture,
   leaves: readonly Node[],
   given: Readonly<Record<string, number>>,
   replaced: readonly Node[],
 ): Promise<Node[]> {
   while (tail !== undefined) await tail;
+  const plan = steady?.plan ?? whole;
   const buffers = leafBuffersNow(leaves, plan.device) ?? (await leafBuffers(leaves, plan.device));
   const variables = bindVariables(plan, leaves, given);
-  const started = runPlan(plan, buffers, variables);
+  const started = runPlan(plan, buffers, variables, steady);
   const all = started instanceof Promise ? await started : started;
   const values = roots.map((root, i): Node => {
     const output = plan.outputs[i];

@@ -196,7 +196,14 @@ class Parser {
     const atom = this.range();
     this.expect("grain");
     const grain = this.number();
-    return { atom, grain, body: this.block() };
+    if (!this.accept("reads")) return { atom, grain, body: this.block() };
+    const places = (): number[] => {
+      this.expect("(");
+      return this.list(")", () => this.number());
+    };
+    const reads = places();
+    this.expect("writes");
+    return { atom, grain, touches: { reads, writes: places() }, body: this.block() };
   }
 
   /** `(buffers) scratch (buffers) with symbols`, of which the symbols are read first: sizes use them. */

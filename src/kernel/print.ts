@@ -44,9 +44,11 @@ export function printProgram(program: Program): string {
     head += ` scratch (${program.scratch.map((b) => printer.declare(b)).join(", ")})`;
   head += printer.symbols(program.symbols);
   head += ` local ${program.localBytes} flops ${printer.index(program.flops)} bytes ${printer.index(program.bytes)}`;
-  const phases = program.phases.flatMap(({ atom, grain, body }) =>
-    printer.scoped(() => block(`phase ${printer.range(atom)} grain ${grain}`, printer.body(body))),
-  );
+  const phases = program.phases.flatMap(({ atom, grain, touches, body }) => {
+    const touched = touches && ` reads (${touches.reads.join(", ")}) writes (${touches.writes.join(", ")})`;
+    const head = (): string => `phase ${printer.range(atom)} grain ${grain}${touched ?? ""}`;
+    return printer.scoped(() => block(head(), printer.body(body)));
+  });
   return block(head, phases).join("\n");
 }
 

@@ -20,7 +20,7 @@
 // - Every phase is a function over a range of one parallel loop; the phases of a program run one after the other.
 
 import type { Index, LoopAtom, SymbolAtom } from "../kernel/index.js";
-import type { Buffer, Stmt } from "../kernel/ir.js";
+import { type Buffer, loadsOf, type Stmt, visitStatements } from "../kernel/ir.js";
 
 /** A phase as whoever runs it sees it. */
 export interface PhaseFacts {
@@ -28,6 +28,13 @@ export interface PhaseFacts {
   readonly atom: LoopAtom;
   /** How many iterations are worth handing to one thread at least. */
   readonly grain: number;
+  /** Which of the program's buffers it reads and writes, by their places among parameters and scratch; if known. */
+  readonly touches?: Touches;
+}
+
+export interface Touches {
+  readonly reads: readonly number[];
+  readonly writes: readonly number[];
 }
 
 export interface Phase extends PhaseFacts {
@@ -57,5 +64,19 @@ export interface Program extends ProgramFacts {
 /** The facts alone: a program's loop nests are large, and not needed once there is code. */
 export const factsOf = (program: ProgramFacts): ProgramFacts => ({
   ...program,
-  phases: program.phases.map(({ atom, grain }) => ({ atom, grain })),
+  phases: program.phases.map((phase) => {
+    const { atom, grain, touches } = phase;
+    return { atom, grain, touches: "body" in phase ? touchesOf(program, (phase as Phase).body) : touches };
+  }),
 });
+
+function touchesOf({ params, scratch }: ProgramFacts, body: readonly Stmt[]): Touches {
+  const buffers = [...params, ...scratch];
+  const places = (used: Iterable<Buffer>): number[] =>
+    [...new Set(used)].map((buffer) => buffers.indexOf(buffer)).filter((place) => place >= 0);
+  const written: Buffer[] = [];
+  visitStatements(body, (s) => {
+    if (s.kind === "store") written.push(s.buffer);
+  });
+  return { reads: places(loadsOf(body).map((x) => x.buffer)), writes: places(written) };
+}

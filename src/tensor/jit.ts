@@ -13,6 +13,7 @@ import {
   readNode,
   realizeNodes,
   replay,
+  settle,
   type ScheduleSearch,
   sameStorage,
   storeBytes,
@@ -293,6 +294,11 @@ async function finishCapture(
     const storage = storageOf.get(leaf.node.storage!);
     if (storage !== undefined) return { kind: "storage", storage };
     return { kind: "constant", node: leaf.node };
+  });
+  const changing = new Set(assigned);
+  settle(capture, (leaf) => {
+    const source = sources[leaf];
+    return source.kind === "constant" || (source.kind === "storage" && !changing.has(source.storage));
   });
   // The values are the replay's to give; until then the storages keep what they had.
   recorder.rollBack();

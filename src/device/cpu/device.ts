@@ -205,6 +205,7 @@ class CpuDevice implements Device {
         checkLaunch(command, i);
         const { program, phases } = command.executable as CpuExecutable;
         const { slots, symbols } = command;
+        const chosen = command.phases ?? phases.keys();
         const buffers = [...program.params, ...program.scratch];
         slots.forEach((slot, j) => {
           needs(bytes, slot, (buffers[j].size.value ?? 0) * bytesOf(buffers[j].dtype));
@@ -216,15 +217,16 @@ class CpuDevice implements Device {
           slots.length,
           symbols.length,
           program.localBytes,
-          phases.length,
+          (command.phases ?? phases).length,
           ...slots,
           ...symbols,
         );
-        program.phases.forEach(({ atom, grain }, phase) => {
+        for (const phase of chosen) {
+          const { atom, grain } = program.phases[phase];
           words.push(phases[phase], atom.extent.value ?? 0, grain);
-          if (atom.extent.value !== undefined) return;
+          if (atom.extent.value !== undefined) continue;
           patches.push({ word: words.length - 2, value: evaluator(atom.extent, program.symbols, symbols) });
-        });
+        }
         words[start + 1] = words.length - start;
       }
     });

@@ -29,6 +29,7 @@ interface HostBuffer extends DeviceBuffer {
 }
 
 interface Interpreted extends Executable {
+  readonly program: Program;
   readonly run: Interpretation;
 }
 
@@ -103,7 +104,12 @@ export class InterpreterDevice implements Device {
       buffers[command.to].memory.set(buffers[command.from].memory.subarray(0, command.bytes));
       return;
     }
-    const { program, run } = command.executable as Interpreted;
+    const { program, run: whole } = command.executable as Interpreted;
+    const { phases } = command;
+    const run =
+      phases === undefined
+        ? whole
+        : prepareProgram({ ...program, phases: phases.map((i) => program.phases[i]) });
     const memory = new Map<Buffer, Uint8Array>();
     const all = [...program.params, ...program.scratch];
     const values = Object.fromEntries(program.symbols.map((s, i) => [s.name, symbols[command.symbols[i]]]));

@@ -262,12 +262,15 @@ export class WasmDevice implements Device {
     const steps = commands.map((command): ReadyLaunch | CopyCommand => {
       if (command.kind === "copy") return command;
       const { program, code } = command.executable as WasmExecutable;
-      const phases = program.phases.map(({ atom, grain }, i) => ({
-        func: code.first + i,
-        run: code.unit.functions[code.first + i],
-        extent: atom.extent.value ?? atom.extent,
-        grain,
-      }));
+      const phases = [...(command.phases ?? program.phases.keys())].map((i) => {
+        const { atom, grain } = program.phases[i];
+        return {
+          func: code.first + i,
+          run: code.unit.functions[code.first + i],
+          extent: atom.extent.value ?? atom.extent,
+          grain,
+        };
+      });
       const { slots, symbols } = command;
       return { kind: "launch", program, slots, symbols, unit: code.unit, phases };
     });
