@@ -49,5 +49,5 @@ it("a step that assigns its weights lays them out at each call", async () => {
   const x = filled([64, 128], 2);
   const first = await (await step(x)).data();
   const second = await (await step(x)).data();
-  expect([...second]).toEqual([...first].map((v) => v / 2));
+  expect([...second]).toEqual([...first].map((v) => Number(v) / 2));
 });
