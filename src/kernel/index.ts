@@ -71,8 +71,13 @@ export class Index {
 
   /** Equal for equal forms. */
   get key(): string {
+    return this.constant + this.termsKey;
+  }
+
+  /** Equal for forms that differ by their constants alone. */
+  get termsKey(): string {
     if (this.text === undefined) {
-      let text = String(this.constant);
+      let text = "";
       for (const { coefficient, atoms } of this.terms) {
         text += `;${coefficient}`;
         for (const atom of atoms) text += `.${atom.id}`;

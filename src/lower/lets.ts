@@ -49,6 +49,8 @@ interface Scope {
   /** The bound expressions that read a buffer which is written somewhere in the block. */
   readonly reading: Map<Buffer, Expr[]>;
   readonly boundIndex: Map<string, Index>;
+  /** Addresses asked for in this block, less their constants: copies of an unrolled body differ by those alone. */
+  readonly addresses: Map<string, Index>;
 }
 
 const TRIVIAL = new Set<string>(["const", "ref", "index", "valid"]);
@@ -82,6 +84,7 @@ class Binder {
       bound: new Map(),
       reading: new Map(),
       boundIndex: new Map(),
+      addresses: new Map(),
     };
     this.scopes.push(scope);
     this.loadedDepths.clear();
@@ -255,6 +258,17 @@ class Binder {
   /** x as a bound variable per loop around, outermost first, plus what belongs to the innermost block. */
   private address(x: Index, shared: ReadonlySet<Expr>): Index {
     if (x.value !== undefined) return x;
+    const { addresses } = this.scopes[this.scopes.length - 1];
+    let varying = addresses.get(x.termsKey);
+    if (varying === undefined) {
+      varying = this.varyingPart(x, shared);
+      // What was loaded may be stored to before the next use.
+      if (x.loaded.length === 0) addresses.set(x.termsKey, varying);
+    }
+    return addIndex(varying, x.constant);
+  }
+
+  private varyingPart(x: Index, shared: ReadonlySet<Expr>): Index {
     const here = this.scopes.length - 1;
     const byDepth = new Map<number, Index>();
     for (const term of x.terms) {
@@ -266,7 +280,7 @@ class Binder {
       sum = addIndex(sum, byDepth.get(depth)!);
       if (depth < here) sum = this.bindIndex(sum, depth);
     }
-    return addIndex(sum, x.constant);
+    return sum;
   }
 
   private depthOfTermAtom(atom: Atom): number {

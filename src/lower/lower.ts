@@ -1,4 +1,5 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
+//   threads     parallel loops in one another become one            (phases.ts)
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
 //   scatters    shuffles and vector stores for tiles that are scattered               (scatters.ts)
@@ -23,7 +24,7 @@ import { shuffleScatters } from "./scatters.js";
 import { pairIntegers } from "./int64.js";
 import { bindLets } from "./lets.js";
 import { placeLocals } from "./locals.js";
-import { shareLocals, splitPhases } from "./phases.js";
+import { joinParallel, shareLocals, splitPhases } from "./phases.js";
 import type { Phase, Program } from "./program.js";
 import { requireDTypes } from "./support.js";
 import { promoteRegisters } from "./registers.js";
@@ -43,7 +44,7 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
   }
   requireDTypes(kernel, target);
   const inWords = target.storageBytes === 4;
-  const flattened = vectoriseLoops(unrollLoops(kernel.body));
+  const flattened = vectoriseLoops(unrollLoops(joinParallel(kernel.body)));
   const shared = shareLocals(cacheHints(shuffleScatters(shuffleGathers(flattened)), target));
   const flat = promoteRegisters(inWords ? wholeWords(shared) : shared);
   const scalars = lowerScalars(flat, target);

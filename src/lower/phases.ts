@@ -1,5 +1,5 @@
-// Divides a kernel into phases: each top-level parallel loop (with the parallel loops directly inside it, as one loop
-// over all their iterations) is a phase that threads share; everything between runs on one thread.
+// Divides a kernel into phases: each top-level parallel loop (joined before with the parallel loops directly inside it) is a
+// phase that threads share; everything between runs on one thread.
 
 import {
   type Atom,
@@ -80,7 +80,18 @@ const inOrder = (body: readonly Stmt[]): Stmt[] =>
     return forLoop(s.atom, inOrder(s.body), s.loop === "parallel" ? "serial" : s.loop);
   });
 
-function parallelPhase(outermost: ForStmt): Phase {
+function parallelPhase({ atom, body }: ForStmt): Phase {
+  const inside = inOrder(body);
+  const perIteration = steps(inside).max;
+  const grain = Math.max(1, Math.ceil(GRAIN_STEPS / Math.max(1, perIteration)));
+  return { atom, grain, body: inside };
+}
+
+/** Parallel loops at the top, each directly in another, become one over all their iterations. */
+export const joinParallel = (body: readonly Stmt[]): Stmt[] =>
+  body.map((s) => (s.kind === "for" && s.loop === "parallel" ? joined(s) : s));
+
+function joined(outermost: ForStmt): ForStmt {
   const loops: LoopAtom[] = [];
   let body: readonly Stmt[] = [outermost];
   for (;;) {
@@ -89,10 +100,7 @@ function parallelPhase(outermost: ForStmt): Phase {
     loops.push(only.atom);
     body = only.body;
   }
-  body = inOrder(body);
-  const perIteration = steps(body).max;
-  const grain = Math.max(1, Math.ceil(GRAIN_STEPS / Math.max(1, perIteration)));
-  if (loops.length === 1) return { atom: loops[0], grain, body };
+  if (loops.length === 1) return outermost;
   const size = loops.reduce<Index>((product, loop) => mulIndex(product, loop.extent), toIndex(1));
   const all = loopAtom(loops.map((loop) => loop.name).join(""), size);
   // i = all / (rest), j = all % (rest) ...
@@ -102,5 +110,9 @@ function parallelPhase(outermost: ForStmt): Phase {
     values.set(loops[i], i === 0 ? rest : modIndex(rest, loops[i].extent));
     if (i > 0) rest = divIndex(rest, loops[i].extent);
   }
-  return { atom: all, grain, body: substituteStatements(body, (atom) => values.get(atom)) };
+  return forLoop(
+    all,
+    substituteStatements(body, (atom) => values.get(atom)),
+    "parallel",
+  );
 }
