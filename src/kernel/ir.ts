@@ -80,6 +80,8 @@ interface ExprBase {
   /** Elements per value; 1 before lowering. */
   readonly lanes: number;
   readonly args: readonly Expr[];
+  /** The last walk that came by, and how far it was; topologicalOrder's own. */
+  walk?: number;
 }
 /** A literal. 64-bit integers hold a bigint, bool a boolean. */
 export interface ConstExpr extends ExprBase {
@@ -156,6 +158,7 @@ function intern(key: string, make: (id: number) => Expr): Expr {
   let expr = interned.get(key);
   if (expr === undefined) {
     expr = make(nextExprId++);
+    expr.walk = 0;
     interned.set(key, expr);
   }
   return expr;
@@ -354,6 +357,9 @@ export function indicesOf(x: Expr): readonly Index[] {
   return [];
 }
 
+/** Numbers walks; each takes two: expressions entered, and expressions in order. */
+let walks = 0;
+
 /**
  * All expressions reachable from the roots, operands (and values of loaded indices) before users, each once; not
  * looking below those that are known.
@@ -364,24 +370,23 @@ export function topologicalOrder(
   isKnown: (x: Expr) => boolean = () => false,
 ): Expr[] {
   const order: Expr[] = [];
-  const state = new Map<Expr, boolean>();
+  const entered = ++walks;
+  const ordered = ++walks;
   const stack: Expr[] = [...roots].reverse();
   while (stack.length > 0) {
     const x = stack[stack.length - 1];
-    const seen = state.get(x);
-    if (seen !== undefined) {
+    if (x.walk === ordered) stack.pop();
+    else if (x.walk === entered) {
       stack.pop();
-      if (!seen) {
-        state.set(x, true);
-        order.push(x);
+      x.walk = ordered;
+      order.push(x);
+    } else {
+      x.walk = entered;
+      if (isKnown(x)) continue;
+      for (const arg of x.args) if (arg.walk! < entered) stack.push(arg);
+      for (const index of indicesOf(x)) {
+        for (const { value } of index.loaded) if (value.walk! < entered) stack.push(value);
       }
-      continue;
-    }
-    state.set(x, false);
-    if (isKnown(x)) continue;
-    for (const arg of x.args) if (!state.has(arg)) stack.push(arg);
-    for (const index of indicesOf(x)) {
-      for (const { value } of index.loaded) if (!state.has(value)) stack.push(value);
     }
   }
   return order;
@@ -645,32 +650,45 @@ export interface StatementMap {
   readonly buffer?: (buffer: Buffer) => Buffer;
 }
 
-/** The same statements over mapped indices, expressions, loops and buffers. */
+/** The same statements over mapped indices, expressions, loops and buffers; those that stay as they were are the same. */
 export function mapStatements(body: readonly Stmt[], map: StatementMap): Stmt[] {
   const { index = same, expr = same, stored = same, loop = same, buffer = same } = map;
+  const inBody = (statements: readonly Stmt[]): readonly Stmt[] => mapped(statements, inStatement);
   const inStatement = (s: Stmt): Stmt => {
     switch (s.kind) {
       case "for":
-        return { ...s, atom: loop(s.atom), body: s.body.map(inStatement) };
+        return changed(s, { atom: loop(s.atom), body: inBody(s.body) });
       case "if":
-        return { ...s, valid: s.valid.map(index), body: s.body.map(inStatement) };
+        return changed(s, { valid: mapped(s.valid, index), body: inBody(s.body) });
       case "store": {
         const value = stored(expr(s.value), s.value, s.buffer);
-        return { ...s, buffer: buffer(s.buffer), index: index(s.index), value };
+        return changed(s, { buffer: buffer(s.buffer), index: index(s.index), value });
       }
       case "accumulate":
-        return { ...s, buffer: buffer(s.buffer), index: index(s.index), value: expr(s.value) };
+        return changed(s, { buffer: buffer(s.buffer), index: index(s.index), value: expr(s.value) });
       case "prefetch":
-        return { ...s, buffer: buffer(s.buffer), index: index(s.index) };
+        return changed(s, { buffer: buffer(s.buffer), index: index(s.index) });
       case "let":
-        return { ...s, value: expr(s.value) };
+        return changed(s, { value: expr(s.value) });
       case "letIndex":
-        return { ...s, index: index(s.index) };
+        return changed(s, { index: index(s.index) });
       case "alloc":
-        return { ...s, buffer: buffer(s.buffer) };
+        return changed(s, { buffer: buffer(s.buffer) });
     }
   };
   return body.map(inStatement);
+}
+
+/** The items mapped; the same list if all stay. */
+function mapped<T>(items: readonly T[], map: (x: T) => T): readonly T[] {
+  const results = items.map(map);
+  return results.every((x, i) => x === items[i]) ? items : results;
+}
+
+/** The statement with these fields; the same one if it has them already. */
+function changed<S extends Stmt>(s: S, fields: Partial<S>): S {
+  for (const name in fields) if (fields[name] !== s[name]) return { ...s, ...fields };
+  return s;
 }
 
 const isLoopAtom = (x: IndexLike): x is LoopAtom => typeof x === "object" && "kind" in x && x.kind === "loop";

@@ -1,5 +1,5 @@
 // Lowers a scheduled kernel to a program for one target. A flat recipe of passes:
-//   threads     parallel loops in one another become one            (phases.ts)
+//   threads     parallel loops in one another become one (after `words`, which may make some serial)  (phases.ts)
 //   unroll      write out loops marked so                           (unroll.ts)
 //   vectorise   turn loops over lanes into vector statements        (vectorise.ts)
 //   scatters    shuffles and vector stores for tiles that are scattered               (scatters.ts)
@@ -44,9 +44,9 @@ export function lowerKernel(kernel: Kernel, target: Target, original: Kernel = k
   }
   requireDTypes(kernel, target);
   const inWords = target.storageBytes === 4;
-  const flattened = vectoriseLoops(unrollLoops(joinParallel(kernel.body)));
+  const flattened = vectoriseLoops(unrollLoops(inWords ? kernel.body : joinParallel(kernel.body)));
   const shared = shareLocals(cacheHints(shuffleScatters(shuffleGathers(flattened)), target));
-  const flat = promoteRegisters(inWords ? wholeWords(shared) : shared);
+  const flat = promoteRegisters(inWords ? joinParallel(wholeWords(shared)) : shared);
   const scalars = lowerScalars(flat, target);
   const paired = target.dtypes.has("int64") ? unchanged(scalars.body) : pairIntegers(scalars.body);
   const packed = inWords ? packWords(paired.body) : unchanged(paired.body);

@@ -50,13 +50,13 @@ export function rewriteStatements(body: readonly Stmt[], visitor: Visitor): Stmt
         stack.pop();
         continue;
       }
-      const waiting = [...x.args, ...loadedValues(indicesOf(x))].filter((e) => !memo.has(e));
-      if (waiting.length > 0) stack.push(...waiting);
-      else {
-        const args = x.args.map((a) => memo.get(a)!);
-        memo.set(x, visitor.expr(x, args, rewriter));
-        stack.pop();
-      }
+      const depth = stack.length;
+      for (const arg of x.args) if (!memo.has(arg)) stack.push(arg);
+      for (const value of loadedValues(indicesOf(x))) if (!memo.has(value)) stack.push(value);
+      if (stack.length > depth) continue;
+      const args = x.args.map((a) => memo.get(a)!);
+      memo.set(x, visitor.expr(x, args, rewriter));
+      stack.pop();
     }
     return memo.get(root)!;
   }
@@ -89,5 +89,8 @@ export function rebuild(x: Expr, args: readonly Expr[], rewriter: Rewriter): Exp
   }
 }
 
-const loadedValues = (indices: readonly Index[]): Expr[] =>
-  indices.flatMap((index) => index.loaded.map(({ value }) => value));
+function loadedValues(indices: readonly Index[]): Expr[] {
+  const values: Expr[] = [];
+  for (const index of indices) for (const { value } of index.loaded) values.push(value);
+  return values;
+}
