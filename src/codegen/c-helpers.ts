@@ -5,7 +5,14 @@
 // masked instructions of it. The two parts are added and not or'ed: of the latter gcc makes exclusive ors, which stay.
 
 import { bytesOf, type DType, integerLimits, isFloat, isUnsigned } from "../scalar/dtype.js";
-import { type Guarded, x86Extremum, x86ExtremumOfNumbers, x86Rounding, x86Stream } from "./c-x86.js";
+import {
+  type Guarded,
+  x86Extremum,
+  x86ExtremumOfNumbers,
+  x86Rounding,
+  x86Stream,
+  x86Widen,
+} from "./c-x86.js";
 import { bitsType, literal, scalarType, typeBytes, vectorName, vectorTypedef } from "./c-types.js";
 
 export type RoundOp = "sqrt" | "floor" | "trunc" | "round";
@@ -227,6 +234,21 @@ export class Helpers {
       this.functions.set(name, lines.join("\n"));
     }
     return name;
+  }
+
+  /** A vector of integers with wider elements of the given type. */
+  widen(element: string, to: DType, lanes: number): string {
+    const [source, target] = [this.vector(element, lanes), this.type(to, lanes)];
+    const bytes = typeBytes(element);
+    const x86 = x86Widen(bytes, typeBytes(scalarType(to)), lanes, element.startsWith("i"));
+    const special = x86 && { ...x86, code: `(${target})${x86.code}` };
+    const name = `widen_${source}_${target}`;
+    return this.defineGuarded(
+      name,
+      `${target} ${name}(${source} x)`,
+      special,
+      `__builtin_convertvector(x, ${target})`,
+    );
   }
 
   /** Stores a vector past the caches, at a multiple of its size. */

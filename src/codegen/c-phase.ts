@@ -413,7 +413,7 @@ export class PhaseWriter {
     const memory = this.helpers.vector(element, lanes);
     const type = this.helpers.type(dtype, lanes);
     const plain = `*(const ${memory}u *)(${name} + ${at})`;
-    const wide = memory === type ? plain : `__builtin_convertvector(${plain}, ${type})`;
+    const wide = memory === type ? plain : `${this.helpers.widen(element, dtype, lanes)}(${plain})`;
     const code = compound(dtype === "bool" ? `-${wide}` : wide);
     if (!guarded) return code;
     const variable = this.freshTemporary();

@@ -65,3 +65,32 @@ export function x86ExtremumOfNumbers(op: "max" | "min", dtype: DType): Guarded {
     code: `${builtin}(b, a, b, ${numbers}, 4)`,
   };
 }
+
+/**
+ * The vector `x` of integers with wider elements: gcc takes a conversion from memory apart, element by element. Sizes are
+ * in bytes; the types of instructions' operands are spelt out.
+ */
+export function x86Widen(from: number, to: number, lanes: number, signed: boolean): Guarded | undefined {
+  const macro = new Map([
+    [16, "__SSE4_1__"],
+    [32, "__AVX2__"],
+    [64, "__AVX512F__"],
+  ]).get(lanes * to);
+  const source = lanes * from;
+  if (macro === undefined || source < 4) return undefined;
+  const letters = { 1: "b", 2: "w", 4: "d", 8: "q" } as Record<number, string>;
+  const element = { 1: "char", 2: "short", 4: "int", 8: "long long" } as Record<number, string>;
+  const vector = (bytes: number, size: number): string =>
+    `__attribute__((vector_size(${bytes}))) ${element[size]}`;
+  const whole = Math.max(16, source);
+  // What is less than a register comes as its lowest element.
+  const value =
+    source < 16 ? `(${vector(16, source)}){(${element[source]})x${source === 8 ? ", 0" : ", 0, 0, 0"}}` : "x";
+  const name = `__builtin_ia32_pmov${signed ? "s" : "z"}x${letters[from]}${letters[to]}${lanes * to * 8}`;
+  const builtin = lanes * to === 64 ? `${name}_mask` : name;
+  const masks = lanes * to === 64 ? `, (${vector(64, to)}){0}, -1` : "";
+  return {
+    condition: `defined(${macro}) && __has_builtin(${builtin})`,
+    code: `${builtin}((${vector(whole, from)})${value}${masks})`,
+  };
+}

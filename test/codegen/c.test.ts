@@ -227,7 +227,7 @@ describe("functions:", () => {
         u8 *other = (u8 *)args[4];
         for (i64 i = begin; i < end; i++) {
           const i32x4 t0 = __builtin_convertvector((*(const f64x4u *)(x + i * 4)) < (*(const f64x4u *)(y + i * 4)), i32x4);
-          const i32x4 held = t0 ^ (~(-__builtin_convertvector(*(const u8x4u *)(other + i * 4), i32x4)));
+          const i32x4 held = t0 ^ (~(-widen_u8x4_i32x4(*(const u8x4u *)(other + i * 4))));
           const f64x4 t1 = *(const f64x4u *)(x + i * 4);
           *(f64x4u *)(out + i * 4) = select_f64x4(held, t1 + t1, *(const f64x4u *)(y + i * 4));
           *(u8x4u *)(mask + i * 4) = __builtin_convertvector(held & 1, u8x4);
@@ -280,7 +280,7 @@ describe("functions:", () => {
         u8 *out = (u8 *)args[0];
         u8 *x = (u8 *)args[1];
         for (i64 i = begin; i < end; i++) {
-          const u32x8 t0 = __builtin_convertvector(*(const u8x8u *)(x + i * 8), u32x8);
+          const u32x8 t0 = widen_u8x8_u32x8(*(const u8x8u *)(x + i * 8));
           *(u8x8u *)(out + i * 8) = __builtin_convertvector(t0 + t0, u8x8);
         }
       }
