@@ -42,17 +42,20 @@ interface Product {
   run(a: Tensor, b: Tensor): Tensor;
 }
 
+/** Large enough for a search to be worth it. */
+const [ROWS, DEPTH] = [200, 100];
+
 /** A product whose kernel no other test has met. */
 async function product(columns: number): Promise<Product> {
   const numbers = (length: number): Float32Array => Float32Array.from({ length }, (_, i) => i % 7);
-  const [left, right] = [numbers(6 * 40), numbers(40 * columns)];
-  const sum = Array.from({ length: 6 * columns }, (_, at) => {
+  const [left, right] = [numbers(ROWS * DEPTH), numbers(DEPTH * columns)];
+  const sum = Array.from({ length: ROWS * columns }, (_, at) => {
     const [i, j] = [Math.floor(at / columns), at % columns];
-    return Array.from({ length: 40 }, (_, k) => left[i * 40 + k] * right[k * columns + j]).reduce(
+    return Array.from({ length: DEPTH }, (_, k) => left[i * DEPTH + k] * right[k * columns + j]).reduce(
       (x, y) => x + y,
     );
   });
-  const [a, b] = [Tensor.from(left).reshape([6, 40]), Tensor.from(right).reshape([40, columns])];
+  const [a, b] = [Tensor.from(left).reshape([ROWS, DEPTH]), Tensor.from(right).reshape([DEPTH, columns])];
   return { a, b, sum, run: (x, y) => x.matmul(y) };
 }
 
@@ -88,8 +91,8 @@ describe("a search", () => {
       expect(best).toBeLessThanOrEqual(heuristic);
       expect(done).toBeLessThanOrEqual(total);
     }
-    expect(steps[steps.length - 1]).toMatchObject({ done: 1, total: 1, kernel: "r_6_24" });
-    expect(schedulesIn("schedules.json")).toMatchObject([{ name: "r_6_24", beam: 2 }]);
+    expect(steps[steps.length - 1]).toMatchObject({ done: 1, total: 1, kernel: "r_200_24" });
+    expect(schedulesIn("schedules.json")).toMatchObject([{ name: "r_200_24", beam: 2 }]);
   });
 
   it("is not made twice, but for a wider one", async () => {
@@ -106,7 +109,7 @@ describe("a search", () => {
     configure({ beam: 1 });
     const { a, b, run, sum } = await product(23);
     expect(await run(a, b).data()).toEqual(Float32Array.from(sum));
-    expect(schedulesIn("schedules.json").map(({ name }) => name)).toContain("r_6_23");
+    expect(schedulesIn("schedules.json").map(({ name }) => name)).toContain("r_200_23");
   });
 
   it("ends at a signal: the call rejects with its reason, and later ones work", async () => {
@@ -114,7 +117,8 @@ describe("a search", () => {
     const controller = new AbortController();
     const onProgress = (): void => controller.abort(new Error("enough"));
     const search = { beam: 2, signal: controller.signal, onProgress };
-    await expect(jit(run, { search })(a, b)).rejects.toThrow("enough");
+    const refused = jit(run, { search })(a, b).then(() => "done");
+    await expect(refused).rejects.toThrow("enough");
     expect(await (await jit(run)(a, b)).data()).toEqual(Float32Array.from(sum));
   });
 
@@ -122,7 +126,7 @@ describe("a search", () => {
     const { a, b, run, sum } = await product(26);
     const out = await jit(run, { search: { beam: 4, budgetMs: 0 } })(a, b);
     expect(await out.data()).toEqual(Float32Array.from(sum));
-    expect(schedulesIn("schedules.json").map(({ name }) => name)).not.toContain("r_6_26");
+    expect(schedulesIn("schedules.json").map(({ name }) => name)).not.toContain("r_200_26");
   });
 
   it("refuses a beam that is no whole number", async () => {
@@ -192,7 +196,7 @@ describe("a file of schedules", () => {
   it("is used in computing", async () => {
     const { a, b, run, sum } = await product(31);
     await jit(run, { search: 1 })(a, b);
-    const own = schedulesIn("schedules.json").find(({ name }) => name === "r_6_31")!;
+    const own = schedulesIn("schedules.json").find(({ name }) => name === "r_200_31")!;
     write("own.json", [{ ...own, actions: [{ action: "split", loop: "k0", factor: 5, tail: "peel" }] }]);
     // As another process would: it knows nothing but the file.
     vi.resetModules();
@@ -204,10 +208,10 @@ describe("a file of schedules", () => {
     const [x, y] = [other.Tensor.from(await a.data()), other.Tensor.from(await b.data())];
     configureOther({ debug: 3 });
     const words = await said(async () => {
-      const out = x.reshape([6, 40]).matmul(y.reshape([40, 31]));
+      const out = x.reshape([ROWS, DEPTH]).matmul(y.reshape([DEPTH, 31]));
       expect(await out.data()).toEqual(Float32Array.from(sum));
     });
-    expect(words).toContain("schedule r_6_31: split(k0, 5, peel)");
+    expect(words).toContain("schedule r_200_31: split(k0, 5, peel)");
   });
 
   it("may be given as bytes, and says what is wrong if it is something else", async () => {

@@ -82,9 +82,15 @@ describe("a search", () => {
   });
 
   it("keeps the heuristics' schedule where nothing else compiles", async () => {
-    const log = logging((candidate) => (log.keys[0] === candidate.key ? 100 : Number.POSITIVE_INFINITY));
+    const log = logging((candidate) => (log.keys[0] === candidate.key ? 5000 : Number.POSITIVE_INFINITY));
     const { ranking } = await search({}, log);
     expect(ranking[0].candidate.key).toBe(log.keys[0]);
+  });
+
+  it("is not made for what takes no time", async () => {
+    const log = logging(() => 500);
+    await search({}, log);
+    expect(log.keys.length).toBe(1);
   });
 
   it("ends when it is told to", async () => {

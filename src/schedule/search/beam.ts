@@ -31,6 +31,8 @@ export interface Found {
   readonly heuristic: Timed;
 }
 
+/** Nanoseconds below which no schedule is looked for: launching the kernel takes as long. */
+const WORTHWHILE = 1000;
 /** Rounds without gain after which a search ends. */
 const PATIENCE = 2;
 const MOST_ROUNDS = 8;
@@ -57,6 +59,7 @@ export async function searchSchedule(
   let idle = 0;
   for (let round = 0; round < MOST_ROUNDS && idle < PATIENCE && !isOver(); round++) {
     const best = ranking[0].nanoseconds;
+    if (best < WORTHWHILE) break;
     const proposals: Candidate[] = [];
     for (const { candidate } of ranking.slice(0, beam)) {
       proposals.push(...space.neighbours(candidate));
