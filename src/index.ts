@@ -39,7 +39,6 @@ export {
   type ScheduleSearchProgress,
   setDefaultDevice,
 } from "./engine/engine.js";
-export { clearKeptCode, type KeptCode, keptCode } from "./engine/kept-code.js";
 export { loadNpy, loadNpz, saveNpy, saveNpz } from "./formats/npy.js";
 export {
   loadSafetensors,

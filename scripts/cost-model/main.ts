@@ -12,7 +12,7 @@ const { values, positionals } = parseArgs({
     file: { type: "string", default: "measured-schedules.jsonl" },
     device: { type: "string", default: "cpu" },
     count: { type: "string", default: "40" },
-    steps: { type: "string", default: "6000" },
+    steps: { type: "string", default: "14000" },
     seconds: { type: "string", default: "1e9" },
   },
 });

@@ -27,7 +27,6 @@ import {
   type Stmt,
   type StoreStmt,
   scalar,
-  shuffle,
   splat,
   substituteExpr,
   substituteStatements,
@@ -195,12 +194,11 @@ class Vectoriser {
   }
 }
 
-/** All lanes joined, in halves: lanes go on side by side as long as several are left. */
 function horizontal(op: "add" | "mul" | "max" | "min", x: Expr): Expr {
-  let joined = x;
-  for (let half = x.lanes / 2; half >= 1; half /= 2) {
-    const turned = Array.from({ length: x.lanes }, (_, lane) => (lane + half) % x.lanes);
-    joined = scalar(op, joined, shuffle(joined, joined, turned));
+  let parts = Array.from({ length: x.lanes }, (_, lane) => extract(x, lane));
+  while (parts.length > 1) {
+    const half = parts.length / 2;
+    parts = parts.slice(0, half).map((part, i) => scalar(op, part, parts[half + i]));
   }
-  return extract(joined, 0);
+  return parts[0];
 }
