@@ -1,4 +1,4 @@
-// Writes the few ONNX models that the benchmark needs: one node each. ONNX files are protocol buffers; a field is a key
+// Writes the few ONNX models that the benchmark needs: one node each, or a few in a row. ONNX files are protocol buffers; a field is a key
 // (number and wire type) followed by a varint or by a length and bytes.
 
 const text = new TextEncoder();
@@ -18,6 +18,8 @@ const bytes = (field, content) => [...varint((field << 3) | 2), ...varint(conten
 const string = (field, value) => bytes(field, text.encode(value));
 
 const FLOAT = 1;
+const INT32 = 6;
+const INT64 = 7;
 const ATTRIBUTE_INT = 2;
 const ATTRIBUTE_INTS = 7;
 const ATTRIBUTE_FLOAT = 1;
@@ -31,25 +33,36 @@ function attribute(name, value) {
   return [...string(1, name), ...varint((2 << 3) | 5), ...float, ...number(20, ATTRIBUTE_FLOAT)];
 }
 
-function valueInfo(name, shape) {
+function valueInfo(name, shape, type = FLOAT) {
   const dimensions = shape.flatMap((size) => bytes(1, number(1, size)));
-  const tensor = [...number(1, FLOAT), ...bytes(2, dimensions)];
+  const tensor = [...number(1, type), ...bytes(2, dimensions)];
   return [...string(1, name), ...bytes(2, bytes(1, tensor))];
 }
 
-/** A model of one node over float tensors x0, x1, ... giving y. */
-export function onnxModel(operator, attributes, inputShapes, outputShape) {
-  const names = inputShapes.map((_, i) => `x${i}`);
-  const node = [
-    ...names.flatMap((name) => string(1, name)),
-    ...string(2, "y"),
+/** A tensor of int64 in the model itself. */
+function constant(name, values) {
+  const data = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  return [...number(1, values.length), ...number(2, INT64), ...string(8, name), ...bytes(9, data)];
+}
+
+/**
+ * A model of these nodes, each `{ operator, attributes, inputs, outputs }`, over tensors x0, x1, ... giving y. `integers`
+ * are the places of inputs of int32; `constants` are lists of int64 by name.
+ */
+export function onnxModel(nodes, inputShapes, outputShape, { integers = [], constants = {} } = {}) {
+  const written = nodes.map(({ operator, attributes = {}, inputs, outputs = ["y"] }) => [
+    ...inputs.flatMap((name) => string(1, name)),
+    ...outputs.flatMap((name) => string(2, name)),
     ...string(4, operator),
     ...Object.entries(attributes).flatMap(([name, value]) => bytes(5, attribute(name, value))),
-  ];
+  ]);
   const graph = [
-    ...bytes(1, node),
-    ...string(2, operator),
-    ...inputShapes.flatMap((shape, i) => bytes(11, valueInfo(names[i], shape))),
+    ...written.flatMap((node) => bytes(1, node)),
+    ...string(2, "benchmark"),
+    ...Object.entries(constants).flatMap(([name, values]) => bytes(5, constant(name, values))),
+    ...inputShapes.flatMap((shape, i) =>
+      bytes(11, valueInfo(`x${i}`, shape, integers.includes(i) ? INT32 : FLOAT)),
+    ),
     ...bytes(12, valueInfo("y", outputShape)),
   ];
   return Uint8Array.from([...number(1, 8), ...bytes(8, number(2, 17)), ...bytes(7, graph)]);

@@ -1,6 +1,6 @@
 // What the results must be at the sampled places, computed in double precision by the definition of each operation.
 
-import { inputsOf, samplePlaces } from "./workloads.mjs";
+import { inputsOf, samplePlaces, TOP, trains } from "./workloads.mjs";
 
 function sumOver(n, term) {
   let sum = 0;
@@ -33,24 +33,71 @@ const RULES = {
     return { size: rows * n, at };
   },
   sum: (_, [x]) => ({ size: 1, at: () => sumOver(x.length, (i) => x[i]) }),
-  conv({ shapes: [[, inputs, height, width], [outputs]] }, [x, w]) {
+  fused: (_, [a, b, c, d]) => ({
+    size: a.length,
+    at: (i) => Math.max(a[i] * b[i] + c[i], 0) * d[i],
+  }),
+  sumRows: ({ shapes: [[rows, n]] }, [x]) => ({
+    size: n,
+    at: (column) => sumOver(rows, (row) => x[row * n + column]),
+  }),
+  conv({ shapes: [[batch, inputs, height, width], [outputs, group, kernel]], padding }, [x, w]) {
+    const terms = group * kernel ** 2;
+    const perGroup = outputs / (inputs / group);
     const at = (place) => {
-      const channel = Math.floor(place / (height * width));
+      const image = Math.floor(place / (outputs * height * width));
+      const channel = Math.floor(place / (height * width)) % outputs;
       const [row, column] = [Math.floor(place / width) % height, place % width];
-      return sumOver(inputs * 9, (i) => {
-        const [input, dy, dx] = [Math.floor(i / 9), Math.floor(i / 3) % 3, i % 3];
-        const [y, z] = [row + dy - 1, column + dx - 1];
+      return sumOver(terms, (i) => {
+        const input = Math.floor(channel / perGroup) * group + Math.floor(i / kernel ** 2);
+        const [y, z] = [row + (Math.floor(i / kernel) % kernel) - padding, column + (i % kernel) - padding];
         if (y < 0 || z < 0 || y >= height || z >= width) return 0;
-        return x[(input * height + y) * width + z] * w[channel * inputs * 9 + i];
+        return x[((image * inputs + input) * height + y) * width + z] * w[channel * terms + i];
       });
     };
-    return { size: outputs * height * width, at };
+    return { size: batch * outputs * height * width, at };
+  },
+  attention({ shapes: [[, heads, tokens, depth]] }, [q, k, v]) {
+    const at = (place) => {
+      const [row, e] = [Math.floor(place / depth), place % depth];
+      const head = row - (row % tokens);
+      const scores = Array.from(
+        { length: tokens },
+        (_, j) => sumOver(depth, (d) => q[row * depth + d] * k[(head + j) * depth + d]) / Math.sqrt(depth),
+      );
+      const largest = Math.max(...scores);
+      const parts = scores.map((score) => Math.exp(score - largest));
+      const total = parts.reduce((a, b) => a + b);
+      return sumOver(tokens, (j) => (parts[j] / total) * v[(head + j) * depth + e]);
+    };
+    return { size: heads * tokens * depth, at };
+  },
+  transpose: ({ shapes: [[rows, n]] }, [x]) => ({
+    size: rows * n,
+    at: (place) => x[(place % rows) * n + Math.floor(place / rows)],
+  }),
+  strided: (_, [x]) => ({ size: x.length / 2, at: (place) => x[2 * place] }),
+  gather: ({ shapes: [[, n]] }, [x, index]) => ({
+    size: index.length * n,
+    at: (place) => x[index[Math.floor(place / n)] * n + (place % n)],
+  }),
+  cumsum: (_, [x]) => ({ size: x.length, at: (place) => sumOver(place + 1, (i) => x[i]) }),
+  sort(_, [x]) {
+    const sorted = Float32Array.from(x).sort();
+    return { size: x.length, at: (place) => sorted[place] };
+  },
+  topk({ shapes: [[rows, n]] }, [x]) {
+    const at = (place) => {
+      const row = Math.floor(place / TOP);
+      return x.slice(row * n, (row + 1) * n).sort()[n - 1 - (place % TOP)];
+    };
+    return { size: rows * TOP, at };
   },
 };
 
 /** undefined for training, whose losses are compared between libraries. */
 export function referenceSample(workload) {
-  if (workload.kind === "mnist") return undefined;
+  if (trains(workload)) return undefined;
   const { size, at } = RULES[workload.kind](workload, inputsOf(workload));
   return samplePlaces(size).map(at);
 }

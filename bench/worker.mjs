@@ -1,12 +1,11 @@
 // One library in a process of its own: sets up, runs and times what the parent asks for. With the argument `first` it only
 // computes a first result and ends.
 
-import { availableParallelism } from "node:os";
 import { PEERS } from "./peers/index.mjs";
 import { Unsupported } from "./peers/peer.mjs";
 
-const [name, task] = process.argv.slice(2);
-const library = await PEERS[name].open(availableParallelism());
+const [name, threads, task] = process.argv.slice(2);
+const library = await PEERS[name].open(Number(threads));
 
 if (task === "first") {
   console.log((await library.first()).join(","));

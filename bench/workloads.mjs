@@ -16,20 +16,57 @@ export function uniform(length, seed, low = 0, high = 1) {
 
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
 
-/** The inputs of a workload, as arrays of floats in the order of `shapes`. */
+/** The inputs of a workload, in the order of `shapes`: floats, or where `indices` gives a limit, whole numbers below it. */
 export const inputsOf = (workload) =>
-  workload.shapes.map((shape, i) => uniform(product(shape), i, workload.low ?? -1, 1));
+  workload.shapes.map((shape, i) => {
+    const limit = workload.indices?.[i];
+    if (limit === undefined) return uniform(product(shape), i, workload.low ?? -1, 1);
+    return Int32Array.from(uniform(product(shape), i, 0, limit), (x) => Math.min(Math.floor(x), limit - 1));
+  });
 
-const matmul = (n) => ({
-  name: `matmul ${n}`,
+const matmul = (rows, depth = rows, columns = rows) => ({
+  name: rows === columns && rows === depth ? `matmul ${rows}` : `matmul ${rows}x${depth}x${columns}`,
   kind: "matmul",
   shapes: [
-    [n, n],
-    [n, n],
+    [rows, depth],
+    [depth, columns],
   ],
   unit: "GFLOP/s",
-  work: 2 * n ** 3,
+  work: 2 * rows * depth * columns,
 });
+
+/** Square kernels, borders filled so that images keep their size. */
+const conv = (name, { batch = 1, inputs, outputs = inputs, size, kernel, groups = 1 }) => ({
+  name,
+  kind: "conv",
+  groups,
+  padding: (kernel - 1) / 2,
+  shapes: [
+    [batch, inputs, size, size],
+    [outputs, inputs / groups, kernel, kernel],
+  ],
+  unit: "GFLOP/s",
+  work: (2 * batch * size ** 2 * outputs * inputs * kernel ** 2) / groups,
+});
+
+/** Something bound by memory: the bytes that must move at least. */
+const moving = (name, kind, shapes, megabytes, more = {}) => ({
+  name,
+  kind,
+  shapes,
+  unit: "GB/s",
+  work: megabytes * 2 ** 20,
+  ...more,
+});
+
+/** The attention of one sequence. */
+export const HEADS = [1, 8, 1024, 64];
+/** Elements that a top-k takes of each row. */
+export const TOP = 8;
+
+// Small networks whose training steps are measured; weights as in the MNIST network, plain descent.
+export const MLP = { batch: 512, sizes: [784, 512, 10], lr: 0.01 };
+export const TRANSFORMER = { batch: 16, tokens: 64, width: 128, heads: 4, hidden: 512, lr: 1e-3 };
 
 // The network of the MNIST step: weights, then biases, layer by layer; images are [batch, 1, 28, 28].
 export const MNIST_BATCH = 128;
@@ -65,6 +102,10 @@ export const WORKLOADS = [
   matmul(256),
   matmul(512),
   matmul(1024),
+  matmul(2048),
+  matmul(127),
+  matmul(251),
+  matmul(1000, 333, 1000),
   {
     name: "matvec 4096",
     kind: "matmul",
@@ -75,6 +116,7 @@ export const WORKLOADS = [
     unit: "GB/s",
     work: 4096 * 4096 * 4,
   },
+  moving("relu(a*b+c)*d of 16M", "fused", [[1 << 24], [1 << 24], [1 << 24], [1 << 24]], 5 * 64),
   { name: "softmax 4096x4096", kind: "softmax", shapes: [[4096, 4096]], unit: "GB/s", work: 4096 * 4096 * 8 },
   {
     name: "layerNorm 4096x1024",
@@ -84,16 +126,26 @@ export const WORKLOADS = [
     work: 4096 * 1024 * 8,
   },
   { name: "sum of 64M", kind: "sum", shapes: [[64 << 20]], low: 0, unit: "GB/s", work: (64 << 20) * 4 },
+  moving("sum over axis 0 of 4096x4096", "sumRows", [[4096, 4096]], 64),
+  conv("conv 3x3 64->64 56x56", { inputs: 64, size: 56, kernel: 3 }),
+  conv("conv 3x3 64->64 56x56, batch 8", { batch: 8, inputs: 64, size: 56, kernel: 3 }),
+  conv("conv 1x1 3->64 224x224", { inputs: 3, outputs: 64, size: 224, kernel: 1 }),
+  conv("depthwise 3x3 128 56x56", { inputs: 128, size: 56, kernel: 3, groups: 128 }),
   {
-    name: "conv 3x3 64->64 56x56",
-    kind: "conv",
-    shapes: [
-      [1, 64, 56, 56],
-      [64, 64, 3, 3],
-    ],
+    name: "attention 8x1024x64",
+    kind: "attention",
+    shapes: [HEADS, HEADS, HEADS],
     unit: "GFLOP/s",
-    work: 2 * 56 * 56 * 64 * 576,
+    work: 4 * 8 * 1024 ** 2 * 64,
   },
+  moving("transpose 4096x4096", "transpose", [[4096, 4096]], 128),
+  moving("every other column of 4096x4096", "strided", [[4096, 4096]], 96),
+  moving("rows of 50000x256 by 16384 places", "gather", [[50000, 256], [16384]], 32, {
+    indices: { 1: 50000 },
+  }),
+  moving("cumsum of 1M", "cumsum", [[1 << 20]], 8),
+  moving("sort of 1M", "sort", [[1 << 20]], 8),
+  moving("top 8 of 64 rows of 16384", "topk", [[64, 16384]], 4),
   {
     name: "MNIST step, batch 128",
     kind: "mnist",
@@ -102,7 +154,52 @@ export const WORKLOADS = [
     // Backward costs two more products the size of the forward one, but for the first layer's input.
     work: MNIST_BATCH * 2 * (3 * MNIST_MULTIPLY_ADDS - 24 ** 2 * 25 * 32),
   },
+  {
+    name: "MLP 784-512-10 step, batch 512",
+    kind: "mlp",
+    shapes: [],
+    unit: "GFLOP/s",
+    work: 2 * MLP.batch * (2 * 784 * 512 + 3 * 512 * 10),
+  },
+  {
+    name: "transformer layer step, 16x64x128",
+    kind: "transformer",
+    shapes: [],
+    unit: "GFLOP/s",
+    work: 6 * 16 * 64 * (4 * 128 * 128 + 2 * 128 * 512 + 2 * 64 * 128),
+  },
 ];
+
+/** Workloads whose results are the losses of training's first steps. */
+export const trains = ({ kind }) => kind === "mnist" || kind === "mlp" || kind === "transformer";
+
+/** Weights and data of the small networks: uniform, weights within +-1 / sqrt(fan in). */
+export function mlpInputs() {
+  const [inputs, hidden, outputs] = MLP.sizes;
+  const weights = [
+    [inputs, hidden],
+    [hidden, outputs],
+  ].map(([fanIn, n], i) => uniform(fanIn * n, 200 + i, -1 / Math.sqrt(fanIn), 1 / Math.sqrt(fanIn)));
+  const x = uniform(MLP.batch * inputs, 1);
+  return { weights, x, labels: Int32Array.from({ length: MLP.batch }, (_, i) => (i * 7) % outputs) };
+}
+
+/** Query, key, value, output, and the two of the network: [width, n] each, no biases, no norms. */
+export function transformerInputs() {
+  const { batch, tokens, width, hidden } = TRANSFORMER;
+  const shapes = [
+    [width, width],
+    [width, width],
+    [width, width],
+    [width, width],
+    [width, hidden],
+    [hidden, width],
+  ];
+  const weights = shapes.map(([fanIn, n], i) =>
+    uniform(fanIn * n, 300 + i, -1 / Math.sqrt(fanIn), 1 / Math.sqrt(fanIn)),
+  );
+  return { shapes, weights, x: uniform(batch * tokens * width, 1, -1, 1) };
+}
 
 /** Sixteen places spread over a result, by which results are compared. */
 export const samplePlaces = (length) =>

@@ -39,6 +39,7 @@ export {
   type ScheduleSearchProgress,
   setDefaultDevice,
 } from "./engine/engine.js";
+export { clearKeptCode, type KeptCode, keptCode } from "./engine/kept-code.js";
 export { loadNpy, loadNpz, saveNpy, saveNpz } from "./formats/npy.js";
 export {
   loadSafetensors,

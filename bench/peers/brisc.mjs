@@ -1,10 +1,23 @@
 // brisc itself, as built into dist/. Each workload is a captured step; a run is done when the device is idle.
 
 import { readFileSync } from "node:fs";
-import { ADAM, inputsOf, MNIST_BATCH, MNIST_SHAPES, mnistInputs, samplePlaces } from "../workloads.mjs";
+import {
+  ADAM,
+  inputsOf,
+  MLP,
+  MNIST_BATCH,
+  MNIST_SHAPES,
+  mlpInputs,
+  mnistInputs,
+  samplePlaces,
+  TOP,
+  TRANSFORMER,
+  transformerInputs,
+} from "../workloads.mjs";
 import { TRAINING_STEPS } from "./peer.mjs";
 
-export async function open(_threads, deviceName) {
+export async function open(threads, deviceName) {
+  process.env.BRISC_THREADS = String(threads);
   const { Tensor, jit, nn, getDevice, setDefaultDevice } = await import("../../dist/index.js");
   setDefaultDevice(deviceName);
   const device = await getDevice(deviceName);
@@ -15,7 +28,15 @@ export async function open(_threads, deviceName) {
     softmax: (x) => x.softmax(-1),
     layerNorm: (x, weight, bias) => x.layerNorm([weight.shape[0]], { weight, bias }),
     sum: (x) => x.sum(),
-    conv: (x, w) => x.conv2d(w, undefined, { padding: 1 }),
+    fused: (a, b, c, d) => a.mul(b).add(c).relu().mul(d),
+    sumRows: (x) => x.sum(0),
+    attention: (q, k, v) => q.scaledDotProductAttention(k, v),
+    transpose: (x) => x.T.contiguous(),
+    strided: (x) => x.strided(1, 2, x.shape[1] / 2).contiguous(),
+    gather: (x, index) => x.indexSelect(0, index),
+    cumsum: (x) => x.cumsum(0),
+    sort: (x) => x.sort({ axis: 0 }).values,
+    topk: (x) => x.topk(TOP, -1).values,
   };
 
   return {
@@ -23,8 +44,12 @@ export async function open(_threads, deviceName) {
     note: device.target.fingerprint,
     async setup(workload) {
       if (workload.kind === "mnist") return training();
+      if (workload.kind === "mlp") return mlp();
+      if (workload.kind === "transformer") return transformer();
+      const { groups, padding } = workload;
+      const conv = (x, w) => x.conv2d(w, undefined, { padding, groups });
       const inputs = inputsOf(workload).map((data, i) => Tensor.from(data, { shape: workload.shapes[i] }));
-      const step = jit(OPERATIONS[workload.kind]);
+      const step = jit(workload.kind === "conv" ? conv : OPERATIONS[workload.kind]);
       let result;
       const run = async () => {
         result?.dispose();
@@ -68,9 +93,14 @@ export async function open(_threads, deviceName) {
       optimiser.step();
       return loss;
     });
+    return steps(() => step(images, labels));
+  }
+
+  /** A training step whose result is its loss. */
+  async function steps(step) {
     let loss;
     const run = async () => {
-      loss = await step(images, labels);
+      loss = await step();
       await device.idle();
     };
     const losses = [];
@@ -79,5 +109,45 @@ export async function open(_threads, deviceName) {
       losses.push(await loss.item());
     }
     return { run, sample: () => losses, close: () => {} };
+  }
+
+  async function mlp() {
+    const start = mlpInputs();
+    const x = Tensor.from(start.x, { shape: [MLP.batch, MLP.sizes[0]] });
+    const labels = Tensor.from(start.labels);
+    const weights = start.weights.map((data, i) =>
+      Tensor.from(data, { shape: MLP.sizes.slice(i, i + 2) }).requiresGrad_(),
+    );
+    const optimiser = new nn.SGD(weights, { lr: MLP.lr });
+    const step = jit((x, labels) => {
+      const loss = x.matmul(weights[0]).relu().matmul(weights[1]).crossEntropy(labels);
+      optimiser.zeroGrad();
+      loss.backward();
+      optimiser.step();
+      return loss;
+    });
+    return steps(() => step(x, labels));
+  }
+
+  async function transformer() {
+    const { batch, tokens, width, heads, lr } = TRANSFORMER;
+    const start = transformerInputs();
+    const x = Tensor.from(start.x, { shape: [batch, tokens, width] });
+    const weights = start.weights.map((data, i) =>
+      Tensor.from(data, { shape: start.shapes[i] }).requiresGrad_(),
+    );
+    const [wq, wk, wv, wo, w1, w2] = weights;
+    const optimiser = new nn.SGD(weights, { lr });
+    const split = (y) => y.reshape([batch, tokens, heads, width / heads]).permute([0, 2, 1, 3]);
+    const step = jit((x) => {
+      const seen = split(x.matmul(wq)).scaledDotProductAttention(split(x.matmul(wk)), split(x.matmul(wv)));
+      const y = x.add(seen.permute([0, 2, 1, 3]).reshape([batch, tokens, width]).matmul(wo));
+      const loss = y.add(y.matmul(w1).relu().matmul(w2)).square().mean();
+      optimiser.zeroGrad();
+      loss.backward();
+      optimiser.step();
+      return loss;
+    });
+    return steps(() => step(x));
   }
 }

@@ -10,5 +10,5 @@ export const PEERS = {
     open: async (threads) => (await import("./onnxruntime.mjs")).open(threads, { web: true }),
   },
   "tfjs wasm": { open: async () => (await import("./tfjs.mjs")).open() },
-  "jax-js wasm": { open: async () => (await import("./jax.mjs")).open() },
+  "jax-js wasm": { open: async (threads) => (await import("./jax.mjs")).open(threads) },
 };

@@ -1,11 +1,10 @@
 // jax-js with its WebAssembly backend. It looks for a browser's Worker, which Node lacks: without the stand-in below it
 // would compute on one thread.
 
-import { availableParallelism } from "node:os";
 import { Worker as NodeWorker } from "node:worker_threads";
 import { resolveObjectURL } from "node:buffer";
 import { ADAM, inputsOf, MNIST_BATCH, MNIST_SHAPES, mnistInputs, samplePlaces } from "../workloads.mjs";
-import { TRAINING_STEPS } from "./peer.mjs";
+import { TRAINING_STEPS, Unsupported } from "./peer.mjs";
 
 const PRELUDE = `
   const { parentPort } = require("node:worker_threads");
@@ -35,14 +34,14 @@ class BrowserWorker {
   }
 }
 
-export async function open() {
-  globalThis.navigator ??= { hardwareConcurrency: availableParallelism(), userAgent: "node" };
+export async function open(threads) {
+  globalThis.navigator ??= { hardwareConcurrency: threads, userAgent: "node" };
   globalThis.Worker ??= BrowserWorker;
   const jax = await import("@jax-js/jax");
   const { numpy: np, lax, nn, jit, valueAndGrad } = jax;
   jax.defaultDevice("wasm");
 
-  function operation({ kind, shapes }) {
+  function operation({ kind, shapes, groups }) {
     switch (kind) {
       case "matmul":
         return (x, y) => np.matmul(x, y);
@@ -52,10 +51,22 @@ export async function open() {
         return (x, weight, bias) => nn.standardize(x, -1, { epsilon: 1e-5 }).mul(weight).add(bias);
       case "sum":
         return (x) => np.sum(x);
+      case "fused":
+        return (a, b, c, d) => nn.relu(a.mul(b).add(c)).mul(d);
+      case "sumRows":
+        return (x) => np.sum(x, 0);
       case "conv":
+        if (groups > 1) throw new Unsupported("no grouped convolution");
         return (x, w) => lax.conv(x, w, [1, 1], "SAME");
+      case "attention":
+        return (q, k, v) => {
+          const scores = np.matmul(q, np.swapaxes(k, -1, -2)).mul(1 / Math.sqrt(shapes[0][3]));
+          return np.matmul(nn.softmax(scores, -1), v);
+        };
+      case "transpose":
+        return (x) => np.transpose(x).add(0);
       default:
-        throw new Error(`${kind} of ${shapes} is not known`);
+        throw new Unsupported("not written for it");
     }
   }
 

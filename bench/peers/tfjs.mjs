@@ -2,7 +2,7 @@
 // call returns. Convolutions are in its own layout, channels last.
 
 import { createRequire } from "node:module";
-import { inputsOf, samplePlaces } from "../workloads.mjs";
+import { inputsOf, samplePlaces, TOP } from "../workloads.mjs";
 import { Unsupported } from "./peer.mjs";
 
 export async function open() {
@@ -18,7 +18,7 @@ export async function open() {
   if (!(await tf.setBackend("wasm"))) throw new Error("the wasm backend did not start");
   console.warn = warn;
 
-  function operation({ kind }) {
+  function operation({ kind, groups }) {
     switch (kind) {
       case "matmul":
         return (x, y) => tf.matMul(x, y);
@@ -31,10 +31,30 @@ export async function open() {
         };
       case "sum":
         return (x) => x.sum();
+      case "fused":
+        return (a, b, c, d) => a.mul(b).add(c).relu().mul(d);
+      case "sumRows":
+        return (x) => x.sum(0);
       case "conv":
-        return (x, w) => tf.conv2d(x, w, 1, "same");
-      default:
+        return groups === 1
+          ? (x, w) => tf.conv2d(x, w, 1, "same")
+          : (x, w) => tf.depthwiseConv2d(x, w, 1, "same");
+      case "attention":
+        return (q, k, v) => tf.matMul(tf.softmax(tf.matMul(q, k, false, true).div(Math.sqrt(q.shape[3]))), v);
+      case "transpose":
+        return (x) => x.transpose();
+      case "strided":
+        return (x) => x.stridedSlice([0, 0], x.shape, [1, 2]);
+      case "gather":
+        return (x, index) => tf.gather(x, index);
+      case "cumsum":
+        return (x) => x.cumsum(0);
+      case "topk":
+        return (x) => tf.topk(x, TOP).values;
+      case "mnist":
         throw new Unsupported("its wasm backend has no gradient of a convolution's weights");
+      default:
+        throw new Unsupported("not written for it");
     }
   }
 
@@ -46,7 +66,9 @@ export async function open() {
       const conv = workload.kind === "conv";
       const inputs = inputsOf(workload).map((data, i) => {
         const x = tf.tensor(data, workload.shapes[i]);
-        return conv ? x.transpose(i === 0 ? [0, 2, 3, 1] : [2, 3, 1, 0]) : x;
+        if (!conv) return x;
+        if (i === 0) return x.transpose([0, 2, 3, 1]);
+        return x.transpose(workload.groups === 1 ? [2, 3, 1, 0] : [2, 3, 0, 1]);
       });
       let result;
       const run = () => {

@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   devices: async () => (await import("./devices.js")).devicesCommand,
   "train mnist": async () => (await import("./train-mnist.js")).trainMnistCommand,
   bench: async () => (await import("./bench.js")).benchCommand,
+  cache: async () => (await import("./cache.js")).cacheCommand,
 };
 
 async function help(): Promise<string> {

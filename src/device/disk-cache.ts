@@ -52,7 +52,7 @@ export class DiskCache {
   constructor(
     directory = cacheDirectory(),
     /** Bytes of all files together. */
-    private readonly limit = limitFromEnvironment(),
+    readonly limit = limitFromEnvironment(),
   ) {
     this.directory = canWrite(directory) ? directory : mkdtempSync(join(tmpdir(), "brisc-"));
   }
@@ -118,6 +118,15 @@ export class DiskCache {
       rmSync(path, { force: true });
       total -= bytes;
     }
+  }
+
+  size(): { files: number; bytes: number } {
+    const files = this.files();
+    return { files: files.length, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  clear(): void {
+    for (const { path } of this.files()) rmSync(path, { force: true });
   }
 
   private files(): { path: string; bytes: number; used: number }[] {

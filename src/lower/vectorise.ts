@@ -27,6 +27,7 @@ import {
   type Stmt,
   type StoreStmt,
   scalar,
+  shuffle,
   splat,
   substituteExpr,
   substituteStatements,
@@ -194,11 +195,12 @@ class Vectoriser {
   }
 }
 
+/** All lanes joined, in halves: lanes go on side by side as long as several are left. */
 function horizontal(op: "add" | "mul" | "max" | "min", x: Expr): Expr {
-  let parts = Array.from({ length: x.lanes }, (_, lane) => extract(x, lane));
-  while (parts.length > 1) {
-    const half = parts.length / 2;
-    parts = parts.slice(0, half).map((part, i) => scalar(op, part, parts[half + i]));
+  let joined = x;
+  for (let half = x.lanes / 2; half >= 1; half /= 2) {
+    const turned = Array.from({ length: x.lanes }, (_, lane) => (lane + half) % x.lanes);
+    joined = scalar(op, joined, shuffle(joined, joined, turned));
   }
-  return parts[0];
+  return extract(joined, 0);
 }

@@ -31,6 +31,8 @@ import { bytesOf, integerLimits } from "../scalar/dtype.js";
 const COUNTED = 128;
 /** Comparisons that take no longer than starting further kernels. */
 const SMALL_WORK = 2 ** 19;
+/** So few are found one after the other. */
+const SELECTED = 16;
 /** Bits of a digit, and how many values it has. */
 const DIGIT = 8;
 const VALUES = 2 ** DIGIT;
@@ -54,15 +56,18 @@ const firstOf = (x: Node, count: number): Node =>
 export function orderOf(keys: Node, kept: number): Node {
   const [rows, size] = keys.shape as readonly [number, number];
   const length = groupLength(rows, size, kept);
-  if (length < 2) return firstOf(allOf(keys), kept);
+  if (length < 2)
+    return kept <= SELECTED && size > kept
+      ? selected(keys, iota(keys.shape, 1), kept)
+      : firstOf(allOf(keys), kept);
   // The first of all lie in those groups whose own first come first: a tournament.
   const groups = Math.ceil(size / length);
   const stored = filled(contiguous(keys), groups * length);
   const grouped = reshape(stored, [rows, groups, length]);
   const best = reshape(reduceNode(grouped, "min", [2]), [rows, groups]);
-  // In the order in which they stand, so that equal keys stay in theirs.
   const first = orderOf(best, kept);
-  const winners = contiguous(gather(first, allOf(first), 1));
+  // In the order in which they stand, so that equal keys stay in theirs.
+  const winners = contiguous(kept <= SELECTED ? first : gather(first, allOf(first), 1));
   const shape = [rows, kept, length];
   const starts = binary(
     "mul",
@@ -71,7 +76,36 @@ export function orderOf(keys: Node, kept: number): Node {
   );
   const places = contiguous(reshape(add(starts, iota(shape, 2)), [rows, kept * length]));
   const candidates = contiguous(gather(stored, places, 1));
+  if (kept <= SELECTED) return selected(candidates, places, kept);
   return gather(places, orderOf(candidates, kept), 1);
+}
+
+/** The places of the first few keys: the least one, then the least behind it in order, and so on; of equal ones the first place. */
+function selected(keys: Node, places: Node, kept: number): Node {
+  const { shape } = keys;
+  const [rows] = shape as readonly [number, number];
+  const spread = (x: Node, to: Shape): Node => expand(x, to);
+  const least = (x: Node): Node => reduceNode(x, "min", [1]);
+  const { max } = integerLimits(keys.dtype);
+  const none = constNode(keys.dtype === "int64" ? max : Number(max), keys.dtype, shape);
+  const nowhere = constNode(2 ** 31 - 1, "int32", shape);
+  const columns = [rows, kept];
+  let result = constNode(0, "int32", columns) as Node;
+  let key: Node | undefined;
+  let place: Node | undefined;
+  for (let i = 0; i < kept; i++) {
+    let behind: Node | undefined;
+    if (key !== undefined && place !== undefined) {
+      const last = spread(key, shape);
+      behind = or(lt(last, keys), and(binary("eq", keys, last), lt(spread(place, shape), places)));
+    }
+    key = least(behind === undefined ? keys : where(behind, keys, none));
+    const hit = binary("eq", keys, spread(key, shape));
+    place = least(where(behind === undefined ? hit : and(behind, hit), places, nowhere));
+    const here = binary("eq", iota(columns, 1), constNode(i, "int32", columns));
+    result = where(here, spread(place, columns), result);
+  }
+  return result;
 }
 
 /** Keys in a group, where only some are asked for: so many that groups and what lies in the chosen ones are few; 1 if not. */

@@ -2,7 +2,7 @@
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
@@ -25,7 +25,8 @@ describe("the program", () => {
   it("helps", () => {
     const { status, stdout, stderr } = brisc("--help");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    for (const command of ["devices", "train mnist", "bench"]) expect(stdout).toContain(`  ${command} `);
+    for (const command of ["devices", "train mnist", "bench", "cache"])
+      expect(stdout).toContain(`  ${command} `);
     expect(brisc().stdout).toBe(stdout);
     expect(brisc("train", "mnist", "--help").stdout).toContain("--epochs N");
   });
@@ -55,6 +56,23 @@ describe("the program", () => {
     const { status, stderr } = brisc(...args);
     expect(status).toBe(1);
     expect(stderr).toContain(message);
+  });
+
+  it("says what compiled code is kept, and removes it", () => {
+    const directory = mkdtempSync(join(folder, "cache-"));
+    const before = process.env.BRISC_CACHE_DIR;
+    process.env.BRISC_CACHE_DIR = directory;
+    try {
+      writeFileSync(join(directory, `${"0".repeat(32)}.code`), Buffer.alloc(3 << 20));
+      writeFileSync(join(directory, "schedules.json"), "{}");
+      const kept = `${directory}: 1 file, 3.0 MB of at most 1024.0 MB (BRISC_CACHE_MB)\n`;
+      expect(brisc("cache")).toEqual({ status: 0, stdout: kept, stderr: "" });
+      expect(brisc("cache", "--clear").stdout).toBe(`${directory}: removed 1 file, 3.0 MB\n`);
+      expect(readdirSync(directory)).toEqual(["schedules.json"]);
+    } finally {
+      if (before === undefined) delete process.env.BRISC_CACHE_DIR;
+      else process.env.BRISC_CACHE_DIR = before;
+    }
   });
 
   it("lists the devices", () => {

@@ -105,7 +105,7 @@ describe("random schedules", () => {
       const expected = runKernel(kernel, memory);
       fc.assert(
         fc.property(numbers, (list) => checkSchedule(kernel, memory, expected, list, TARGET)),
-        { numRuns: 150 },
+        { numRuns: 300 },
       );
     });
   }
@@ -125,7 +125,7 @@ describe("random schedules", () => {
           }
         }
       }),
-      { numRuns: 400 },
+      { numRuns: 800 },
     );
   });
 

@@ -194,6 +194,10 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "depthwise convolution": () => [depthwise(20, 13, 22)],
   "convolution's adjoint": () => [convolutionAdjoint(2, 6, 9, 5)],
   gather: () => [g.gather(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), 0)],
+  "columns taken": () => [g.gather(leaf([9, 20]), g.expand(leaf([1, 37], "int32"), [9, 37]), 1)],
+  "columns taken from matrices": () => [
+    g.gather(leaf([3, 6, 20]), g.expand(leaf([3, 1, 33], "int32"), [3, 6, 33]), 2),
+  ],
   scatter: () => [g.scatterAdd(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), leaf([9, 20]), 0)],
   "scatter that writes": () => [
     g.scatter(leaf([11, 20]), g.expand(leaf([9, 1], "int32"), [9, 20]), leaf([9, 20]), 0, "write"),

@@ -3,6 +3,7 @@
 import type { ForStmt } from "../../kernel/ir.js";
 import { type Chain, chainOf, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
+import { scheduleSharedPlaces, sharedPlaces } from "./gather.js";
 import { scheduleTransposition, transpositionOf } from "./transpose.js";
 import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vectors.js";
 
@@ -23,6 +24,10 @@ export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: b
   );
   const transposition = vector && transpositionOf(draft, { loops, body }, vector);
   if (transposition !== undefined) return scheduleTransposition(draft, { loops, body }, transposition, top);
+  const shared = vector && lanes > 1 ? sharedPlaces({ loops, body }, vector) : undefined;
+  const wide = vector === undefined ? 1 : fillable(lanes, tripsOf(vector));
+  if (shared !== undefined && wide > 1 && scheduleSharedPlaces(draft, loops, vector!, shared, wide, top))
+    return;
   if (top && loops.length > 1) draft.apply({ action: "parallel", loop: outermost });
   if (vector === undefined || lanes === 1 || body.some((s) => s.kind === "if")) {
     if (top && loops.length === 1) draft.apply({ action: "parallel", loop: outermost });
