@@ -417,6 +417,58 @@ describe("rfactor", () => {
   });
 });
 
+describe("rfactor, shared, of several sums", () => {
+  const SUMS = `kernel sums(out: int32[3], a: int32[24]) {
+    alloc local acc: int32[3]
+    for i in 3 { store acc[i] = int32:0 }
+    for k in 8 { for j in 3 { accumulate add acc[j] = a[k*3 + j] } }
+    for l in 3 { store out[l] = acc[l] } }`;
+  it("gives each iteration a copy of all", () => {
+    const split: Action = { action: "split", loop: "k", factor: 3, tail: "peel" };
+    expect(
+      afterAction(SUMS, split, { action: "rfactor", loop: "ko", layout: "shared" }),
+    ).toMatchInlineSnapshot(`
+      "  alloc local acc: int32[3]
+        for i in 3 {
+          store acc[i] = int32:0
+        }
+        alloc scratch accp: int32[6]
+        for ko in 2 {
+          alloc local accs: int32[3]
+          for koz in 3 {
+            store accs[koz] = int32:0
+          }
+          for ki in 3 {
+            for j in 3 {
+              accumulate add accs[j] = a[ko*9 + ki*3 + j]
+            }
+          }
+          for kos in 3 {
+            store accp[ko*3 + kos] = accs[kos]
+          }
+        }
+        for koj in 2 {
+          for koje in 3 {
+            accumulate add acc[koje] = accp[koj*3 + koje]
+          }
+        }
+        for kt in 2 {
+          for j_kt in 3 {
+            accumulate add acc[j_kt] = a[kt*3 + j_kt + 18]
+          }
+        }
+        for l in 3 {
+          store out[l] = acc[l]"
+    `);
+  });
+  it("refuses a loop inside another", () =>
+    refused(
+      SUMS,
+      { action: "split", loop: "k", factor: 4, tail: "peel" },
+      { action: "rfactor", loop: "ki", layout: "shared" },
+    ));
+});
+
 describe("stage", () => {
   it("copies an operand in the order of the loops", () => {
     const action: Action = {

@@ -59,6 +59,19 @@ it("what no cache holds is stored past the caches", () => {
   }
 });
 
+it("many rows are added up by threads that take whole rows", () => {
+  const target = { ...cpuTarget(32, 16, 2), l2Bytes: 2 ** 12 };
+  const divides = (root: g.Node): boolean[] =>
+    kernelsOf([root], target).map((kernel) => {
+      check(kernel, target);
+      return heuristicSchedule(kernel, target).actions.some(({ action }) => action === "distribute");
+    });
+  expect(divides(g.reduceNode(leaf([1030, 21]), "add", [0]))).toEqual([true]);
+  expect(divides(g.unary("neg", g.reduceNode(leaf([1024, 8]), "max", [0])))).toEqual([true]);
+  expect(divides(g.reduceNode(leaf([100, 200]), "add", [0])), "few rows").toEqual([false]);
+  expect(divides(g.reduceNode(leaf([1030, 5]), "add", [0])), "less than a vector").toEqual([false]);
+});
+
 it("rows that are read, then computed with, are asked for ahead", () => {
   const target = { ...cpuTarget(64, 32, 2), cacheBytes: 2 ** 30, l2Bytes: 2 ** 16 };
   const asksAhead = (root: g.Node): boolean[] =>

@@ -73,12 +73,20 @@ function separate(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op
   };
   const join = each("j", (element, part) => accumulate(op, target, element, load(parts, at(element, part))));
   if (layout === "shared") {
-    if (s !== loop || size.value !== 1) {
-      throw new ScheduleError(`rfactor: loop ${atom.name} must be the outermost of a reduction to one value`);
-    }
-    const own = makeBuffer(`${target.name}s`, target.dtype, 1, "local");
-    const body = redirect(loop.body, target, own, () => toIndex(0));
-    const thread = [alloc(own), store(own, 0, identity), ...body, store(parts, atom, load(own, 0))];
+    if (s !== loop)
+      throw new ScheduleError(`rfactor: loop ${atom.name} must be the outermost of a reduction`);
+    const own = makeBuffer(`${target.name}s`, target.dtype, size, "local");
+    const all = (suffix: string, make: (element: Index) => Stmt): Stmt => {
+      if (size.value === 1) return make(toIndex(0));
+      const element = renamed(atom, suffix, size);
+      return forLoop(element, [make(toIndex(element))]);
+    };
+    const thread = [
+      alloc(own),
+      all("z", (element) => store(own, element, identity)),
+      ...redirect(loop.body, target, own, (index) => index),
+      all("s", (element) => store(parts, at(element, atom), load(own, element))),
+    ];
     return [alloc(parts), forLoop(atom, thread, loop.loop), join];
   }
   // What a peeled rest accumulates goes to the target itself.

@@ -58,6 +58,16 @@ export class Draft implements Scheduled {
     }
   }
 
+  /** Takes all steps; if one fails (gives false), nothing is done. */
+  attempt(steps: readonly (() => boolean)[]): boolean {
+    const { kernel } = this;
+    const before = this.actions.length;
+    if (steps.every((step) => step())) return true;
+    this.kernel = kernel;
+    this.actions.length = before;
+    return false;
+  }
+
   /** The loops around a loop, outermost first, and the loop itself. */
   nestOf(name: string): ForStmt[] {
     const path: ForStmt[] = [];

@@ -3,6 +3,7 @@
 import type { LoopAtom } from "../../kernel/index.js";
 import { type Chain, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
+import { scheduleColumns } from "./columns.js";
 import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vectors.js";
 import { scheduleStencil, stencilOf } from "./stencil.js";
 import { contractionOf, scheduleContraction } from "./contraction.js";
@@ -27,6 +28,7 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
     if (top) parallelOuter(draft, reduction.outputs);
     return vectorizeReduction(draft, unit.name, lanes, reduction);
   }
+  if (top && lanes > 1 && scheduleColumns(draft, reduction, chain, lanes)) return;
   if (lanes > 1 && along !== undefined && reduction.outputs.includes(along)) {
     const width = fillable(lanes, tripsOf(along));
     const vectors = Math.floor(tripsOf(along) / (2 * width));
