@@ -62,8 +62,8 @@ export function orderOf(keys: Node, kept: number): Node {
       : firstOf(allOf(keys), kept);
   // The first of all lie in those groups whose own first come first: a tournament.
   const groups = Math.ceil(size / length);
-  const stored = filled(contiguous(keys), groups * length);
-  const grouped = reshape(stored, [rows, groups, length]);
+  const whole = filled(keys, groups * length);
+  const grouped = reshape(whole, [rows, groups, length]);
   const best = reshape(reduceNode(grouped, "min", [2]), [rows, groups]);
   const first = orderOf(best, kept);
   // In the order in which they stand, so that equal keys stay in theirs.
@@ -75,7 +75,7 @@ export function orderOf(keys: Node, kept: number): Node {
     constNode(length, "int32", shape),
   );
   const places = contiguous(reshape(add(starts, iota(shape, 2)), [rows, kept * length]));
-  const candidates = contiguous(gather(stored, places, 1));
+  const candidates = contiguous(gather(whole, places, 1));
   if (kept <= SELECTED) return selected(candidates, places, kept);
   return gather(places, orderOf(candidates, kept), 1);
 }
