@@ -103,7 +103,7 @@ export function showSearches(file: string): void {
     const efforts = [of.map((x) => x.exhaustive), ...BEAMS.map((_, i) => of.map((x) => x.searches[i]))];
     const row = (name: string, cell: (efforts: readonly Effort[]) => string): void =>
       console.log(`| ${name} | | ${efforts.map(cell).join(" | ")} |`);
-    row("**all**: times faster", (x) =>
+    row("**mean**: times faster", (x) =>
       geometricMean(x.map(({ nanoseconds }, i) => of[i].heuristic / nanoseconds)).toFixed(2),
     );
     row("of the best speed", (x) => {
