@@ -23,7 +23,7 @@ interface ModuleMessage {
 }
 
 /** How long threads spin before they sleep, in milliseconds. */
-const SPIN_TIME = 0.05;
+const SPIN_TIME = 0.2;
 
 /** The chunks that a job is divided into for each thread, if its grain allows. */
 const CHUNKS_PER_THREAD = 4;
