@@ -269,6 +269,12 @@ export class Helpers {
     return name;
   }
 
+  /** An integer that may lie anywhere, among bytes. */
+  unalignedInteger(): string {
+    this.typedefs.set("i32u", "typedef i32 i32u __attribute__((aligned(1), may_alias));");
+    return "i32u";
+  }
+
   /** Orders what was stored past the caches before all that follows. */
   streamFence(): string {
     const name = "stream_fence";

@@ -18,12 +18,16 @@ import {
   type Stmt,
   type StoreStmt,
   statementIndices,
+  type TileAccess,
+  type TileStmt,
   topologicalOrder,
   type Valid,
+  visitStatements,
 } from "../kernel/ir.js";
 import { kindOf } from "../scalar/dtype.js";
 import type { Helpers } from "./c-helpers.js";
 import { castCode, type Code, compound, operand, operationCode, simple, splatCode } from "./c-operations.js";
+import { RELEASE_TILES, tileConfiguration, tileLines } from "./c-tiles.js";
 import { literal, memoryType, scalarType } from "./c-types.js";
 
 /** Longest text of an expression that is still written in place. */
@@ -40,7 +44,7 @@ const RESERVED = new Set(
   (
     "args symbols begin end local memory auto break case char const continue default do double else enum extern " +
     "float for goto if inline int long register restrict return short signed sizeof static struct switch " +
-    "typedef union unsigned void volatile while asm typeof main linux unix floor_div floor_mod stream_fence " +
+    "typedef union unsigned void volatile while asm typeof main linux unix floor_div floor_mod stream_fence i32u " +
     "i8 i16 i32 i64 u8 u16 u32 u64 f32 f64"
   ).split(" "),
 );
@@ -54,6 +58,8 @@ export class PhaseWriter {
   private temporaries = 0;
   /** The phase stores past the caches. */
   private streams = false;
+  /** The shapes that tile registers have throughout the phase, if they do not change. */
+  private shape: string | undefined;
   private readonly taken = new Set<string>();
   private readonly atoms = new Map<Atom, string>();
   private readonly lets = new Map<string, string>();
@@ -77,7 +83,13 @@ export class PhaseWriter {
     for (const symbol of this.program.symbols) this.symbols.set(symbol, this.fresh(symbol.name));
     const name = this.fresh(atom.name);
     this.atoms.set(atom, name);
+    const shapes = tileShapes(body);
+    if (shapes.size === 1) {
+      [this.shape] = shapes;
+      this.line(this.shape);
+    }
     this.block(`for (i64 ${name} = begin; ${name} < end; ${name}++) {`, body);
+    if (shapes.size > 0) this.line(RELEASE_TILES);
     // Whoever waits for the phase must find there what went past the caches.
     if (this.streams) this.line(`${this.helpers.streamFence()}();`);
     return [...this.declarations(), ...this.lines].map((line) => `${line}\n`).join("");
@@ -155,7 +167,7 @@ export class PhaseWriter {
       this.let(s);
       return;
     }
-    if (s.kind === "for" || s.kind === "if") this.writePending(() => true);
+    if (s.kind === "for" || s.kind === "if" || s.kind === "tile") this.writePending(() => true);
     if (s.kind === "store") {
       const place = s.buffer.space === "register" ? this.registerAt(s.buffer, s.index) : MEMORY;
       this.writePending((_, { reads }) => reads.has(place));
@@ -193,6 +205,9 @@ export class PhaseWriter {
         return;
       case "prefetch":
         this.line(`__builtin_prefetch(${this.bufferName(s.buffer)} + ${this.index(s.index, codes).text});`);
+        return;
+      case "tile":
+        this.tile(s, codes);
         return;
       case "accumulate":
         this.fail("`accumulate` is left; lowering must replace it");
@@ -290,6 +305,27 @@ export class PhaseWriter {
       this.streams = true;
       this.line(`${this.helpers.stream(element, value.lanes)}(${name} + ${at.text}, ${stored});`);
     } else this.line(`*(${vector}u *)(${name} + ${at.text}) = ${stored};`);
+  }
+
+  private tile(s: TileStmt, codes: Codes): void {
+    const place = ({ buffer, index }: TileAccess): string =>
+      `${this.bufferName(buffer)} + ${operand(this.index(index, codes))}`;
+    const [sums, left, right] = [s.sums, s.left, s.right].map((x) => {
+      const start = this.freshTemporary();
+      this.line(`char *const ${start} = (char *)(${place(x)});`);
+      return start;
+    });
+    if (s.unit.kind !== "amx") {
+      this.helpers.vector("i32", s.unit.lanes);
+      this.helpers.unalignedInteger();
+    }
+    const shape = tileConfiguration(s);
+    if (shape !== undefined && shape !== this.shape) this.line(shape);
+    this.line("{");
+    this.depth++;
+    for (const line of tileLines(s, { sums, left, right })) this.line(line);
+    this.depth--;
+    this.line("}");
   }
 
   // Expressions ---------------------------------------------------------------------------------------------------
@@ -473,6 +509,16 @@ export class PhaseWriter {
     if (tests.length === 0) return simple("1");
     return compound(tests.join(" && "));
   }
+}
+
+/** The shapes of tile registers that the tiles of a body want. */
+function tileShapes(body: readonly Stmt[]): Set<string> {
+  const shapes = new Set<string>();
+  visitStatements(body, (s) => {
+    const shape = s.kind === "tile" ? tileConfiguration(s) : undefined;
+    if (shape !== undefined) shapes.add(shape);
+  });
+  return shapes;
 }
 
 type Codes = Map<Expr, Code>;

@@ -1,5 +1,6 @@
 // What a device can do, as the compiler sees it: the facts by which kernels are fused, scheduled and lowered.
 
+import type { MatrixUnit } from "../kernel/units.js";
 import type { DType } from "../scalar/dtype.js";
 
 export interface Target {
@@ -11,6 +12,8 @@ export interface Target {
   readonly vectorRegisters: number;
   /** A fused multiply-add exists. */
   readonly fma: boolean;
+  /** Matrix units, best first; none unless given. */
+  readonly units?: readonly MatrixUnit[];
   /** Dtypes that kernels may compute in; others are emulated or refused. */
   readonly dtypes: ReadonlySet<DType>;
   /** Most buffers one kernel may use. */

@@ -63,7 +63,7 @@ function targetHash(target: Target): string {
   let known = targetHashes.get(target);
   if (known === undefined) {
     const facts = Object.entries(target).filter(([, fact]) => typeof fact !== "object");
-    known = hash(JSON.stringify([facts, [...target.dtypes]]));
+    known = hash(JSON.stringify([facts, [...target.dtypes], (target.units ?? []).map(({ name }) => name)]));
     targetHashes.set(target, known);
   }
   return known;

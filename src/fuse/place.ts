@@ -152,6 +152,9 @@ class Placer {
     const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
     const again = Math.max(0, evaluations - elements) * work;
     const storing = LAUNCH + bytesOfNode(node) * MEMORY_BYTE;
+    // A matrix unit reads the narrow operand.
+    if (uses.length <= MAX_USES && this.widensForUnit(node) && this.feedsContraction(node, uses))
+      return this.pushUses(node, uses);
     if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64)
       return this.pushUses(node, uses);
     const draft = onlyDraft(uses);
@@ -165,6 +168,15 @@ class Placer {
     }
     if (uses.length <= MAX_USES && again <= storing) return this.pushUses(node, uses);
     this.storeNode(node, uses);
+  }
+
+  /** A conversion that a matrix unit of the target does by itself, or that packing for it does. */
+  private widensForUnit(node: Node): boolean {
+    if (node.op !== "cast") return false;
+    const { dtype } = node.inputs[0];
+    return (this.target.units ?? []).some(
+      ({ sums, left, right }) => sums === node.dtype && (left === dtype || right === dtype),
+    );
   }
 
   /** True for an operand of a large contraction that is used many times: it had better be plain memory. */

@@ -21,6 +21,8 @@ import {
   type LoadExpr,
   type Stmt,
   type StoreStmt,
+  type TileAccess,
+  type TileStmt,
   statementIndices,
   topologicalOrder,
   type Valid,
@@ -232,6 +234,9 @@ class Machine {
       case "store":
         steps.push(this.store(s, slots));
         return;
+      case "tile":
+        steps.push(this.tile(s, slots));
+        return;
       case "accumulate":
         steps.push(this.accumulate(s, slots));
         return;
@@ -301,6 +306,49 @@ class Machine {
     return () => {
       const start = at();
       write(place.view, start, combine(read(place.view, start), values[slot] as Scalar, 0));
+    };
+  }
+
+  private tile({ unit, rows, columns, depth, ...s }: TileStmt, slots: Slots): Step {
+    const element = ({ buffer, index }: TileAccess, dtype: DType, what: string) => {
+      const address = this.address(what, buffer, index, 1, slots);
+      const place = this.place(buffer);
+      const step = bytesOf(dtype);
+      const at = (start: number, offset: number): number => {
+        const i = start + offset * step;
+        if (i < 0 || i + step > place.size * step)
+          this.fail(`${what} ${describe(buffer)}[${i / step}], size ${place.size}, by a tile`);
+        return i;
+      };
+      return { address, place, at };
+    };
+    const sums = element(s.sums, unit.sums, "add to");
+    const left = element(s.left, unit.left, "load");
+    const right = element(s.right, unit.right, "load");
+    const read = elementReader(unit.sums);
+    const write = elementWriter(unit.sums);
+    const [readLeft, readRight] = [elementReader(unit.left), elementReader(unit.right)];
+    const [convertLeft, convertRight] = [unit.left, unit.right].map((dtype) => converter(dtype, unit.sums));
+    const [multiply, add] = [scalarFunction("mul", unit.sums), scalarFunction("add", unit.sums)];
+    const { group, lanes } = unit;
+    return () => {
+      const [to, from, other] = [sums.address(), left.address(), right.address()];
+      for (let r = 0; r < rows; r++) {
+        for (let c = 0; c < columns; c++) {
+          const [block, lane] = [Math.floor(c / lanes), c % lanes];
+          const at = sums.at(to, r * s.sums.row + block * s.sums.block + lane);
+          let sum = read(sums.place.view, at);
+          for (let d = 0; d < depth; d++) {
+            const [quad, part] = [Math.floor(d / group), d % group];
+            const a = left.at(from, r * s.left.row + quad * s.left.group + part);
+            const b = right.at(other, quad * s.right.group + block * s.right.block + lane * group + part);
+            const x = convertLeft(readLeft(left.place.view, a));
+            const y = convertRight(readRight(right.place.view, b));
+            sum = add(sum, multiply(x, y, 0), 0);
+          }
+          write(sums.place.view, at, sum);
+        }
+      }
     };
   }
 

@@ -10,6 +10,7 @@
 
 import type { DType, Scalar } from "../scalar/dtype.js";
 import { holdScalar } from "../scalar/convert.js";
+import type { MatrixUnit } from "./units.js";
 import { type ReduceOp, resultDType, type ScalarOp } from "../scalar/ops.js";
 import {
   type Atom,
@@ -480,6 +481,7 @@ export type Stmt =
   | ForStmt
   | StoreStmt
   | AccumulateStmt
+  | TileStmt
   | PrefetchStmt
   | AllocStmt
   | IfStmt
@@ -511,6 +513,31 @@ export interface AccumulateStmt {
   readonly buffer: Buffer;
   readonly index: Index;
   readonly value: Expr;
+}
+/**
+ * sums[r, c] += left[r, d] * right[d, c], for all rows, columns and depths, by a matrix unit of the machine, in any order.
+ * Elements of floats smaller than the smallest normal number may count as zero.
+ */
+export interface TileStmt {
+  readonly kind: "tile";
+  readonly unit: MatrixUnit;
+  readonly rows: number;
+  readonly columns: number;
+  readonly depth: number;
+  readonly sums: TileAccess;
+  readonly left: TileAccess;
+  readonly right: TileAccess;
+}
+/**
+ * A matrix in memory: how far apart its rows lie, its groups of depths, and its blocks of columns (see units.ts). Within
+ * them elements are consecutive: columns in the sums, depths on the left, on the right depths and then columns.
+ */
+export interface TileAccess {
+  readonly buffer: Buffer;
+  readonly index: Index;
+  readonly row: number;
+  readonly group: number;
+  readonly block: number;
 }
 /** Asks for the line of memory with buffer[index], which may lie outside of the buffer: nothing is read. */
 export interface PrefetchStmt {
@@ -591,6 +618,8 @@ export function statementIndices(s: Stmt): readonly Index[] {
       return [s.index];
     case "alloc":
       return [s.buffer.size];
+    case "tile":
+      return [s.sums.index, s.left.index, s.right.index];
     case "let":
       return [];
   }
@@ -604,11 +633,18 @@ export function visitStatements(body: readonly Stmt[], visit: (s: Stmt) => void)
   }
 }
 
-/** Every buffer a body loads from, those behind loaded indices included. */
+/** The buffer that a statement itself writes, if it writes one. */
+export function writtenBy(s: Stmt): Buffer | undefined {
+  if (s.kind === "store" || s.kind === "accumulate") return s.buffer;
+  return s.kind === "tile" ? s.sums.buffer : undefined;
+}
+
+/** Every buffer a body loads from, those behind loaded indices included; of a tile's operands the first element. */
 export function loadsOf(body: readonly Stmt[]): LoadExpr[] {
   const roots: Expr[] = [];
   visitStatements(body, (s) => {
     roots.push(...exprsOf(s));
+    if (s.kind === "tile") for (const { buffer, index } of [s.left, s.right]) roots.push(load(buffer, index));
     for (const index of statementIndices(s)) roots.push(...index.loaded.map(({ value }) => value));
   });
   return topologicalOrder(roots).filter((e): e is LoadExpr => e.op === "load");
@@ -654,6 +690,10 @@ export interface StatementMap {
 export function mapStatements(body: readonly Stmt[], map: StatementMap): Stmt[] {
   const { index = same, expr = same, stored = same, loop = same, buffer = same } = map;
   const inBody = (statements: readonly Stmt[]): readonly Stmt[] => mapped(statements, inStatement);
+  const access = (x: TileAccess): TileAccess => {
+    const own = { ...x, buffer: buffer(x.buffer), index: index(x.index) };
+    return own.buffer === x.buffer && own.index === x.index ? x : own;
+  };
   const inStatement = (s: Stmt): Stmt => {
     switch (s.kind) {
       case "for":
@@ -668,6 +708,8 @@ export function mapStatements(body: readonly Stmt[], map: StatementMap): Stmt[] 
         return changed(s, { buffer: buffer(s.buffer), index: index(s.index), value: expr(s.value) });
       case "prefetch":
         return changed(s, { buffer: buffer(s.buffer), index: index(s.index) });
+      case "tile":
+        return changed(s, { sums: access(s.sums), left: access(s.left), right: access(s.right) });
       case "let":
         return changed(s, { value: expr(s.value) });
       case "letIndex":

@@ -39,11 +39,14 @@ import {
   type Space,
   type Stmt,
   type StoreStmt,
+  type TileAccess,
+  type TileStmt,
   scalar,
   splat,
   type Valid,
   validValue,
 } from "./ir.js";
+import { unitNamed } from "./units.js";
 import { LOADED_RANGE } from "./print.js";
 
 export class ParseError extends Error {
@@ -336,6 +339,8 @@ class Parser {
       }
       case "prefetch":
         return { kind: "prefetch", ...this.access() };
+      case "tile":
+        return this.tile();
       case "accumulate": {
         if (!REDUCTIONS.includes(this.next))
           this.fail(`expected one of ${REDUCTIONS.join(" ")}, found ${this.next}`);
@@ -365,6 +370,29 @@ class Parser {
         this.at--;
         return this.fail(`expected a statement, found ${keyword}`);
     }
+  }
+
+  private tile(): TileStmt {
+    const name = this.word("a matrix unit");
+    const unit = unitNamed(name) ?? this.fail(`there is no matrix unit ${name}`);
+    const size = (what: string): number => {
+      this.expect(what);
+      return this.number();
+    };
+    const [rows, columns, depth] = [size("rows"), size("columns"), size("depth")];
+    const sums = this.matrix();
+    this.expect("=");
+    const left = this.matrix();
+    this.expect("*");
+    return { kind: "tile", unit, rows, columns, depth, sums, left, right: this.matrix() };
+  }
+
+  private matrix(): TileAccess {
+    const access = this.access();
+    this.expect("by");
+    this.expect("(");
+    const [row, group, block] = this.list(")", () => this.number());
+    return { ...access, row, group, block };
   }
 
   private access(): { buffer: Buffer; index: Index } {

@@ -23,6 +23,7 @@ import {
   type Kernel,
   type Stmt,
   statementIndices,
+  type TileAccess,
   type Valid,
 } from "./ir.js";
 
@@ -208,6 +209,13 @@ class Printer {
         ];
       case "prefetch":
         return [...lines, `prefetch ${this.access(s.buffer, s.index, texts)}`];
+      case "tile": {
+        const matrix = ({ buffer, index, row, group, block }: TileAccess): string =>
+          `${this.access(buffer, index, texts)} by (${row}, ${group}, ${block})`;
+        const size = `rows ${s.rows} columns ${s.columns} depth ${s.depth}`;
+        const operands = `${matrix(s.left)} * ${matrix(s.right)}`;
+        return [...lines, `tile ${s.unit.name} ${size} ${matrix(s.sums)} = ${operands}`];
+      }
       case "accumulate":
         return [
           ...lines,

@@ -22,9 +22,11 @@ import {
   type Stmt,
   type PrefetchStmt,
   type StoreStmt,
+  type TileStmt,
   statementIndices,
   topologicalOrder,
 } from "./ir.js";
+import { tileMisfit } from "./units.js";
 import { printStatement } from "./print.js";
 
 export class VerifyError extends Error {
@@ -191,6 +193,9 @@ class Verifier {
       case "store":
         this.store(s);
         break;
+      case "tile":
+        this.tile(s);
+        break;
       case "accumulate":
         if (this.lowered) this.fail("accumulate does not appear after lowering");
         if (s.value.dtype !== s.buffer.dtype) {
@@ -281,6 +286,26 @@ class Verifier {
     }
     this.access(buffer, index, value.lanes, false);
     this.race(buffer, index);
+  }
+
+  private tile({ unit, rows, columns, depth, sums, left, right }: TileStmt): void {
+    const misfit = tileMisfit(unit, rows, columns, depth);
+    if (misfit !== undefined) this.fail(misfit);
+    if (left.group !== unit.group) this.fail(`the left operand's groups are ${left.group} apart`);
+    for (const [access, dtype] of [
+      [sums, unit.sums],
+      [left, unit.left],
+      [right, unit.right],
+    ] as const) {
+      const { buffer, index } = access;
+      const bits = this.lowered && bytesOf(buffer.dtype) === bytesOf(dtype);
+      if (buffer.dtype !== dtype && !bits)
+        this.fail(`${buffer.name} is ${buffer.dtype}; ${unit.name} takes ${dtype}`);
+      if (buffer.space === "register") this.fail(`${buffer.name} is in registers`);
+      this.access(buffer, index, 1, false);
+    }
+    if (sums.buffer.space !== "local") this.fail(`${sums.buffer.name} is not a thread's own`);
+    this.race(sums.buffer, sums.index);
   }
 
   private prefetch({ buffer, index }: PrefetchStmt): void {

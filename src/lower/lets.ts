@@ -29,11 +29,13 @@ import {
   loadedIndex,
   ref,
   type Stmt,
+  type TileAccess,
   topologicalOrder,
   type Valid,
   validValue,
   visitStatements,
   withArgs,
+  writtenBy,
 } from "../kernel/ir.js";
 
 /** One open block. */
@@ -67,7 +69,7 @@ class Binder {
   private names = 0;
 
   phase(body: readonly Stmt[], atom: Atom): Stmt[] {
-    return this.block(body, atom, writtenBy(body), true);
+    return this.block(body, atom, writesOf(body), true);
   }
 
   private block(
@@ -98,19 +100,25 @@ class Binder {
   private statement(s: Stmt, scope: Scope, shared: ReadonlySet<Expr>): void {
     switch (s.kind) {
       case "for": {
-        const inner = this.block(s.body, s.atom, writtenBy([s]), s.atom.extent.min >= 1);
+        const inner = this.block(s.body, s.atom, writesOf([s]), s.atom.extent.min >= 1);
         scope.out.push({ ...s, body: inner } as ForStmt);
         return;
       }
       case "if": {
         const valid = this.valid(s.valid, shared);
-        scope.out.push({ ...s, valid, body: this.block(s.body, undefined, writtenBy(s.body), false) });
+        scope.out.push({ ...s, valid, body: this.block(s.body, undefined, writesOf(s.body), false) });
         return;
       }
       case "store": {
         const value = this.value(s.value, shared);
         scope.out.push({ ...s, index: this.address(s.index, shared), value });
         this.forget(s.buffer);
+        return;
+      }
+      case "tile": {
+        const at = (x: TileAccess): TileAccess => ({ ...x, index: this.address(x.index, shared) });
+        scope.out.push({ ...s, sums: at(s.sums), left: at(s.left), right: at(s.right) });
+        this.forget(s.sums.buffer);
         return;
       }
       case "prefetch":
@@ -337,10 +345,11 @@ function readsOf(x: Expr): ReadonlySet<Buffer> {
   return known;
 }
 
-function writtenBy(body: readonly Stmt[]): ReadonlySet<Buffer> {
+function writesOf(body: readonly Stmt[]): ReadonlySet<Buffer> {
   const written = new Set<Buffer>();
   visitStatements(body, (s) => {
-    if (s.kind === "store" || s.kind === "accumulate" || s.kind === "alloc") written.add(s.buffer);
+    const buffer = s.kind === "alloc" ? s.buffer : writtenBy(s);
+    if (buffer !== undefined) written.add(buffer);
   });
   return written;
 }

@@ -20,6 +20,7 @@ import {
   type Stmt,
   substituteStatements,
   visitStatements,
+  writtenBy,
 } from "../kernel/ir.js";
 import { replaceBuffers } from "../kernel/rewrite.js";
 import type { Phase } from "./program.js";
@@ -38,7 +39,8 @@ export function shareLocals(body: readonly Stmt[]): Stmt[] {
     if (s.kind === "alloc" && s.buffer.space === "local") phasesOf.set(s.buffer, new Set([phase]));
     for (const { buffer } of loadsOf([s])) phasesOf.get(buffer)?.add(phase);
     visitStatements([s], (inner) => {
-      if (inner.kind === "store" || inner.kind === "accumulate") phasesOf.get(inner.buffer)?.add(phase);
+      const written = writtenBy(inner);
+      if (written !== undefined) phasesOf.get(written)?.add(phase);
     });
     if (divides) phase++;
   }

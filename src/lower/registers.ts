@@ -53,6 +53,8 @@ function gather(body: readonly Stmt[]): Map<Buffer, Accesses> {
     return known;
   };
   visitStatements(body, (s) => {
+    // A tile's sums are memory.
+    if (s.kind === "tile" && allocated.has(s.sums.buffer)) of(s.sums.buffer, 1).lanes = undefined;
     if ((s.kind !== "store" && s.kind !== "accumulate") || !allocated.has(s.buffer)) return;
     const own = of(s.buffer, s.value.lanes);
     const at = s.index.value;

@@ -1,9 +1,9 @@
 // Scatters that shuffles and vector stores do better. Vectorising leaves a scalar store for each lane wherever an address
 // does not move by one element a lane. Where as many vectors as fill a block are scattered side by side, each one element
 // further than the one before (the results of a tile whose rows, not its lanes, lie next to each other in memory), blocks
-// of them are transposed in registers and stored as vectors.
+// of them are transposed in registers and stored as vectors; where they fill the distance between lanes, interleaved.
 
-import { addIndex, type Index } from "../kernel/index.js";
+import { addIndex, type Index, subIndex } from "../kernel/index.js";
 import { type Buffer, type Expr, loadsOf, type Stmt, type StoreStmt, shuffle } from "../kernel/ir.js";
 import { transposeBlocks } from "./transpose.js";
 
@@ -75,6 +75,11 @@ function transposed(stores: readonly ScatterStmt[]): Stmt[] {
   const blocks: Stmt[] = [];
   for (const rows of tiles.values()) {
     for (const run of runsOf(rows)) {
+      if (fillsLanes(run)) {
+        blocks.push(...storeInterleaved(run, stores[0].buffer));
+        for (const row of run) for (const s of row.stores) replaced.add(s);
+        continue;
+      }
       const size = 2 ** Math.floor(Math.log2(Math.min(run.length, run[0].value.lanes)));
       if (size < FEWEST_ROWS) continue;
       for (let from = 0; from < run.length; from += size) {
@@ -85,6 +90,38 @@ function transposed(stores: readonly ScatterStmt[]): Stmt[] {
     }
   }
   return [...stores.filter((s) => !replaced.has(s)), ...blocks];
+}
+
+/** Whether rows side by side fill the distance between their lanes: together they are a run of memory. */
+function fillsLanes(run: readonly Row[]): boolean {
+  const { length } = run;
+  const [{ places }] = run;
+  if (length < 2 || !Number.isInteger(Math.log2(length))) return false;
+  return places.every((place, lane) => subIndex(place, places[0]).value === lane * length);
+}
+
+function storeInterleaved(run: readonly Row[], buffer: Buffer): Stmt[] {
+  const [{ places }] = run;
+  const lanes = places.length;
+  return interleave(run.map((row) => row.value)).map(
+    (value, i): Stmt => ({ kind: "store", buffer, index: addIndex(places[0], i * lanes), value }),
+  );
+}
+
+/** The first lanes of all vectors, then the second ones, and so on, as so many vectors. */
+function interleave(vectors: readonly Expr[]): Expr[] {
+  let lists = vectors.map((vector) => [vector]);
+  const { lanes } = vectors[0];
+  const picks = [0, lanes / 2].map((from) =>
+    Array.from({ length: lanes }, (_, i) => from + Math.floor(i / 2) + (i % 2) * lanes),
+  );
+  while (lists.length > 1) {
+    const half = lists.length / 2;
+    lists = lists
+      .slice(0, half)
+      .map((list, i) => list.flatMap((a, j) => picks.map((order) => shuffle(a, lists[half + i][j], order))));
+  }
+  return lists[0];
 }
 
 /** Rows that lie next to each other. */

@@ -10,6 +10,7 @@ import {
   type Stmt,
   topologicalOrder,
   visitStatements,
+  writtenBy,
 } from "../kernel/ir.js";
 import { bytesOf } from "../scalar/dtype.js";
 
@@ -40,12 +41,14 @@ export function workOf(kernel: Kernel): Work {
 export const operations = (body: readonly Stmt[]): Index =>
   executed(body, (s) => {
     const count = topologicalOrder(exprsOf(s)).filter((e) => !FREE.has(e.op)).length;
-    return count + (s.kind === "accumulate" ? 1 : 0);
+    return count + (s.kind === "accumulate" ? 1 : s.kind === "tile" ? 2 * s.rows * s.columns * s.depth : 0);
   });
 
 /** Operations and accesses to memory that a body executes: copies are work too. */
 export const steps = (body: readonly Stmt[]): Index =>
   executed(body, (s) => {
+    // A unit does a block of columns a step, with what it reads.
+    if (s.kind === "tile") return (s.rows * s.columns * s.depth) / (s.unit.lanes * s.unit.depth);
     const count = topologicalOrder(exprsOf(s)).filter((e) => e.op === "load" || !FREE.has(e.op)).length;
     return count + (s.kind === "store" || s.kind === "accumulate" ? 1 : 0);
   });
@@ -63,7 +66,8 @@ function executed(body: readonly Stmt[], countOf: (s: Stmt) => number): Index {
 function bytesMoved(kernel: Kernel): Index {
   const used = new Set<Buffer>(loadsOf(kernel.body).map((e) => e.buffer));
   visitStatements(kernel.body, (s) => {
-    if (s.kind === "store" || s.kind === "accumulate") used.add(s.buffer);
+    const written = writtenBy(s);
+    if (written !== undefined) used.add(written);
   });
   const sizes = kernel.params.filter((b) => used.has(b)).map((b) => mulIndex(b.size, bytesOf(b.dtype)));
   return addIndex(0, ...sizes);

@@ -3,6 +3,7 @@
 
 import { availableParallelism } from "node:os";
 import { generateC } from "../../codegen/c.js";
+import { type MatrixUnit, unitsOf } from "../../kernel/units.js";
 import type { Index, SymbolAtom } from "../../kernel/index.js";
 import { evaluateIndex } from "../../kernel/index.js";
 import { factsOf, type Program, type ProgramFacts } from "../../lower/program.js";
@@ -33,6 +34,8 @@ export interface CpuOptions {
   readonly cacheDirectory?: string;
   /** The C compiler; else BRISC_CC, else cc, gcc or clang on PATH. */
   readonly compiler?: string;
+  /** Kinds of matrix units to use, as a list with commas, or "none"; else BRISC_UNITS, else all there are. */
+  readonly units?: string;
   /** The build of brisc whose code may be recalled between processes; else the one that runs, if it is one. */
   readonly build?: string;
 }
@@ -50,7 +53,7 @@ export async function createCpuDevice(options: CpuOptions = {}): Promise<Device>
     ]);
   }
   const runtime = bindRuntime(koffi, cache.path(file));
-  const facts = target(toolchain, threads);
+  const facts = target(toolchain, threads, usableUnits(toolchain, runtime, options.units));
   const { build = BUILD_ID } = options;
   return new CpuDevice(
     runtime,
@@ -69,7 +72,14 @@ function threadCount(wanted: number | undefined): number {
   throw new RangeError(`the number of threads must be an integer from 1 to 1024, not ${wanted ?? text}`);
 }
 
-function target(toolchain: Toolchain, threads: number): Target {
+/** Those of the processor's matrix units that are wanted and that the system allows. */
+function usableUnits({ units }: Toolchain, runtime: Runtime, wanted = process.env.BRISC_UNITS): MatrixUnit[] {
+  const names = wanted === undefined || wanted === "" ? units : wanted.split(",");
+  const kinds = units.filter((kind) => names.includes(kind) && (kind !== "amx" || runtime.tiles()));
+  return kinds.flatMap(unitsOf);
+}
+
+function target(toolchain: Toolchain, threads: number, units: readonly MatrixUnit[]): Target {
   const dtypes: DType[] = ["bool", "int32", "uint32", "int64", "uint64", "float32", "float64"];
   return {
     language: "c",
@@ -77,6 +87,7 @@ function target(toolchain: Toolchain, threads: number): Target {
     vectorBytes: toolchain.vectorBytes,
     vectorRegisters: toolchain.vectorRegisters,
     fma: toolchain.fma,
+    units,
     dtypes: new Set(dtypes),
     maxBuffers: 256,
     maxBufferBytes: LARGEST_BUFFER,

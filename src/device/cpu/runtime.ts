@@ -21,6 +21,10 @@ export const RUNTIME_SOURCE = `
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#endif
 
 typedef int64_t i64;
 typedef void (*Phase)(char **, const i64 *, i64, i64, char *);
@@ -67,6 +71,16 @@ static inline void relax(void) {
   __builtin_ia32_pause();
 #elif defined(__aarch64__)
   __asm__ volatile("yield");
+#endif
+}
+
+/* Whether this process may use tile registers. Linux saves them for those that have asked, for all their threads. */
+int brisc_tiles(void) {
+#if defined(__linux__) && defined(__x86_64__)
+  enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+  return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+#else
+  return 0;
 #endif
 }
 
@@ -260,6 +274,8 @@ export interface Runtime {
   symbol(library: number, name: string): number;
   /** Asks for large pages for memory; `start` is a multiple of a page. */
   advise(start: number, bytes: number): void;
+  /** Asks for permission to use tile registers; true if it is given. */
+  tiles(): boolean;
   create(threads: number): number;
   destroy(pool: number): void;
   /** The arguments of `brisc_run`; gives -1, or the command for which there was no memory. */
@@ -273,6 +289,7 @@ export function bindRuntime(koffi: Koffi, path: string): Runtime {
   const openError = library.func("const char *brisc_open_error()");
   const symbol = library.func("uintptr_t brisc_symbol(uintptr_t library, const char *name)");
   const advise = library.func("void brisc_advise(uintptr_t start, int64_t bytes)");
+  const tiles = library.func("int brisc_tiles()");
   const create = library.func("uintptr_t brisc_create(int threads)");
   const destroy = library.func("void brisc_destroy(uintptr_t pool)");
   const run = library.func(
@@ -285,6 +302,7 @@ export function bindRuntime(koffi: Koffi, path: string): Runtime {
     openError: () => openError() as string | null,
     symbol: (handle, name) => Number(symbol(handle, name)),
     advise: (start, bytes) => void advise(start, bytes),
+    tiles: () => tiles() === 1,
     create: (threads) => Number(create(threads)),
     destroy: (pool) => void destroy(pool),
     run: (pool, words, commands, slots, symbols, times) =>

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { accessSync, constants, readFileSync, realpathSync, statSync } from "node:fs";
 import { arch, cpus } from "node:os";
 import { delimiter, join } from "node:path";
+import type { MatrixUnit } from "../../kernel/units.js";
 import type { DiskCache } from "../disk-cache.js";
 
 export interface Toolchain {
@@ -17,6 +18,8 @@ export interface Toolchain {
   readonly vectorBytes: number;
   readonly vectorRegisters: number;
   readonly fma: boolean;
+  /** Kinds of matrix units that the compiler knows and the processor has. */
+  readonly units: readonly MatrixUnit["kind"][];
   readonly l1Bytes: number;
   readonly l2Bytes: number;
   /** Of the cache that cores share; 0 if there is none. */
@@ -48,10 +51,10 @@ export async function findToolchain(cache: DiskCache, command = process.env.BRIS
   const { size, mtimeMs } = statSync(compiler);
   const identity = [realpathSync(compiler), size, mtimeMs, cpuIdentity(), CODE_FLAGS.join(" ")].join("\n");
   const key = createHash("sha256").update(identity).digest("hex");
-  const known = cache.read(`toolchain2-${key}`);
+  const known = cache.read(`toolchain3-${key}`);
   if (known !== undefined) return JSON.parse(known.toString()) as Toolchain;
   const toolchain = await inspect(compiler);
-  cache.write(`toolchain2-${key}`, Buffer.from(JSON.stringify(toolchain)));
+  cache.write(`toolchain3-${key}`, Buffer.from(JSON.stringify(toolchain)));
   return toolchain;
 }
 
@@ -120,14 +123,17 @@ function capture(compiler: string, args: readonly string[]): Promise<string> {
   });
 }
 
-type VectorFacts = Pick<Toolchain, "vectorBytes" | "vectorRegisters" | "fma">;
+type VectorFacts = Pick<Toolchain, "vectorBytes" | "vectorRegisters" | "fma" | "units">;
 
 function vectorFacts(macros: string): VectorFacts {
   const has = (name: string): boolean => macros.includes(`#define ${name} `);
-  if (has("__AVX512F__")) return { vectorBytes: 64, vectorRegisters: 32, fma: true };
-  if (has("__AVX__")) return { vectorBytes: 32, vectorRegisters: 16, fma: has("__FMA__") };
-  if (has("__aarch64__")) return { vectorBytes: 16, vectorRegisters: 32, fma: true };
-  return { vectorBytes: 16, vectorRegisters: 16, fma: has("__FMA__") };
+  const units: MatrixUnit["kind"][] = [];
+  if (has("__AMX_BF16__") && has("__AMX_INT8__")) units.push("amx");
+  if (has("__AVX512VNNI__")) units.push("vnni");
+  if (has("__AVX512F__")) return { vectorBytes: 64, vectorRegisters: 32, fma: true, units };
+  if (has("__AVX__")) return { vectorBytes: 32, vectorRegisters: 16, fma: has("__FMA__"), units };
+  if (has("__aarch64__")) return { vectorBytes: 16, vectorRegisters: 32, fma: true, units };
+  return { vectorBytes: 16, vectorRegisters: 16, fma: has("__FMA__"), units };
 }
 
 /** Sizes of the first CPU's own data caches. */

@@ -1,6 +1,8 @@
 // A schedule is a list of actions, as data: it can be printed, stored and applied again (apply.ts). Loops are named;
 // names are unique within a kernel.
 
+import type { DType } from "../../scalar/dtype.js";
+
 export type Tail = "peel" | "guard" | "overlap";
 export type Layout = "inner" | "outer" | "shared" | "own";
 
@@ -49,7 +51,11 @@ export type Action =
       readonly at: string | undefined;
       readonly order: readonly string[];
       readonly space: "local" | "scratch";
+      /** What the copy holds: what a cast to this dtype makes of each element, or the elements in a wider integer. */
+      readonly dtype?: DType;
     }
+  /** The loops from this one inwards, a sum of products of two operands, become a tile of a matrix unit. */
+  | { readonly action: "tensorize"; readonly loop: string; readonly unit: string }
   /** Fills memory that threads share part by part, each inside the iteration of `at` that reads it: there it is local. */
   | { readonly action: "compute"; readonly buffer: string; readonly at: string }
   /** Splits a loop's range where conditions on it alone change, so that inside they hold or fail throughout. */

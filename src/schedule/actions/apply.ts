@@ -13,6 +13,7 @@ import { prefix } from "./prefix.js";
 import { stage } from "./stage.js";
 import { partition } from "./partition.js";
 import { prefetch } from "./prefetch.js";
+import { tensorize } from "./tensorize.js";
 import { stream } from "./stream.js";
 
 /** The kernel after one action. Throws a ScheduleError if the action is not legal on it. */
@@ -62,6 +63,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return prefix(body, a.loop, a.layout);
     case "stage":
       return stage(body, a);
+    case "tensorize":
+      return tensorize(body, a.loop, a.unit);
     case "compute":
       return computeInside(body, a.buffer, a.at);
     case "partition":

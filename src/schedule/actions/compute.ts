@@ -19,6 +19,7 @@ import {
   type Stmt,
   substituteStatements,
   visitStatements,
+  writtenBy,
 } from "../../kernel/ir.js";
 import { rewriteBody } from "../../kernel/rewrite.js";
 import { ScheduleError } from "./action.js";
@@ -68,7 +69,7 @@ export function computeInside(body: readonly Stmt[], name: string, at: string): 
 function stores(s: Stmt, buffer: Buffer): boolean {
   let found = false;
   visitStatements([s], (inner) => {
-    if ((inner.kind === "store" || inner.kind === "accumulate") && inner.buffer === buffer) found = true;
+    if (writtenBy(inner) === buffer) found = true;
   });
   return found;
 }

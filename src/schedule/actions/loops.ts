@@ -22,6 +22,7 @@ import {
   statementIndices,
   indicesOf,
   visitStatements,
+  writtenBy,
   exprsOf,
 } from "../../kernel/ir.js";
 import { replaceBuffers } from "../../kernel/rewrite.js";
@@ -69,7 +70,8 @@ export function allocatedIn(body: readonly Stmt[]): Set<Buffer> {
 export function writtenIn(body: readonly Stmt[]): Set<Buffer> {
   const buffers = new Set<Buffer>();
   visitStatements(body, (s) => {
-    if (s.kind === "store" || s.kind === "accumulate") buffers.add(s.buffer);
+    const written = writtenBy(s);
+    if (written !== undefined) buffers.add(written);
   });
   return buffers;
 }
@@ -79,6 +81,7 @@ export function isIndependent(s: ForStmt): boolean {
   const own = allocatedIn(s.body);
   let independent = true;
   visitStatements(s.body, (inner) => {
+    if (inner.kind === "tile" && !own.has(inner.sums.buffer)) independent = false;
     if (inner.kind !== "store" && inner.kind !== "accumulate") return;
     if (own.has(inner.buffer) || isApart(inner, s)) return;
     const scattered = hasLoaded(inner.index);

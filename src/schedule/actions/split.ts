@@ -14,6 +14,7 @@ import {
 import {
   type Buffer,
   constant,
+  type Expr,
   type ForStmt,
   forLoop,
   type LoopKind,
@@ -36,6 +37,13 @@ import {
   renamed,
   requireIndependent,
 } from "./loops.js";
+
+/** True for a product whose factors are all read under the condition: beyond it, each is zero. */
+function vanishes(x: Expr, inner: LoopAtom, own: ReadonlySet<Buffer>): boolean {
+  if (x.op === "mul") return x.args.every((factor) => vanishes(factor, inner, own));
+  if (x.op === "cast") return vanishes(x.args[0], inner, own);
+  return x.op === "load" && mentions(x.index, inner) && !own.has(x.buffer);
+}
 
 /** The loops that a loop becomes by the action. */
 export function splitLoop(s: ForStmt, factor: number, tail: Tail): Stmt[] {
@@ -98,6 +106,8 @@ function requireRepeatable(s: ForStmt): void {
   const own = allocatedIn(s.body);
   const written = new Set<Buffer>();
   visitStatements(s.body, (inner) => {
+    if (inner.kind === "tile" && !own.has(inner.sums.buffer))
+      throw new ScheduleError(`split: an iteration of loop ${s.atom.name} must not run twice`);
     if (inner.kind !== "store" && inner.kind !== "accumulate") return;
     if (own.has(inner.buffer)) return;
     if (inner.kind === "accumulate" || hasLoaded(inner.index))
@@ -128,6 +138,7 @@ function guard(
     if (s.kind === "for" || s.kind === "if")
       return { ...s, body: guard(s.body, inner, within, reduction, own) };
     if (s.kind === "accumulate" && reduction && !own.has(s.buffer) && !mentions(s.index, inner)) {
+      if (s.op === "add" && s.value.op === "mul" && vanishes(s.value, inner, own)) return s;
       const identity = constant(reduceIdentity(s.op, s.value.dtype), s.value.dtype);
       return { ...s, value: scalar("where", validValue([within]), s.value, identity) };
     }

@@ -3,16 +3,22 @@
 import { addIndex, type Atom, type LoopAtom, mulIndex, toIndex } from "../../kernel/index.js";
 import {
   alloc,
+  cast,
+  type Expr,
+  exprsOf,
   forLoop,
   freeAtoms,
+  type LoadExpr,
   load,
   loadsOf,
   makeBuffer,
   type Stmt,
   store,
   substituteStatements,
+  topologicalOrder,
   visitStatements,
 } from "../../kernel/ir.js";
+import { type DType, integerLimits, isInteger } from "../../scalar/dtype.js";
 import { rewriteBody } from "../../kernel/rewrite.js";
 import { ScheduleError, type Action } from "./action.js";
 import { mapLoop, allocatedIn, writtenIn, renamed } from "./loops.js";
@@ -64,14 +70,47 @@ function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>)
     place = addIndex(mulIndex(place, atom.extent), atom);
     fresh.set(atom, renamed(atom, `_${a.buffer}`, atom.extent));
   }
-  const tile = makeBuffer(`${a.buffer}s`, original.buffer.dtype, size, a.space);
-  let copy: Stmt[] = substituteStatements([store(tile, place, original)], (atom) => {
+  const { source, value, read } = heldValue(body, original, a.dtype);
+  const tile = makeBuffer(`${a.buffer}s`, value.dtype, size, a.space);
+  let copy: Stmt[] = substituteStatements([store(tile, place, value)], (atom) => {
     const own = fresh.get(atom);
     return own && toIndex(own);
   });
   for (const atom of [...loops].reverse()) copy = [forLoop(fresh.get(atom)!, copy)];
-  const used = rewriteBody(body, (x) => (x === original ? load(tile, place) : x));
+  const used = rewriteBody(body, (x) => (x === source ? read(load(tile, place)) : x));
   return [...used.slice(0, first), alloc(tile), ...copy, ...used.slice(first)];
+}
+
+interface Held {
+  /** What in the body is read from the copy. */
+  readonly source: Expr;
+  /** What the copy holds of it. */
+  readonly value: Expr;
+  readonly read: (held: Expr) => Expr;
+}
+
+/** An operand as the copy holds it: as it is in memory, or as the one cast that uses it makes it. */
+function heldValue(body: readonly Stmt[], original: LoadExpr, dtype: DType | undefined): Held {
+  if (dtype === undefined || dtype === original.dtype) {
+    return { source: original, value: original, read: (held) => held };
+  }
+  const roots: Expr[] = [];
+  visitStatements(body, (s) => roots.push(...exprsOf(s)));
+  const users = topologicalOrder(roots).filter((x) => x.args.includes(original));
+  const [user] = users;
+  if (users.length === 1 && user.op === "cast") {
+    if (user.dtype === dtype) return { source: user, value: user, read: (held) => held };
+    if (holds(dtype, original.dtype) && isInteger(user.dtype))
+      return { source: user, value: cast(original, dtype), read: (held) => cast(held, user.dtype) };
+  }
+  throw new ScheduleError(`stage: ${original.buffer.name} is not used as ${dtype}`);
+}
+
+/** Whether integers of one dtype are all integers of the other. */
+export function holds(wide: DType, narrow: DType): boolean {
+  if (!isInteger(wide) || !isInteger(narrow)) return wide === narrow;
+  const [a, b] = [integerLimits(wide), integerLimits(narrow)];
+  return a.min <= b.min && b.max <= a.max;
 }
 
 const atomName = (atom: Atom): string => ("name" in atom ? atom.name : atom.kind);

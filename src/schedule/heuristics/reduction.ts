@@ -6,6 +6,7 @@ import type { Draft } from "./draft.js";
 import { scheduleColumns } from "./columns.js";
 import { fillable, lanesFor, unrolls, vectorizeLoop, vectorLoop } from "./vectors.js";
 import { scheduleStencil, stencilOf } from "./stencil.js";
+import { scheduleTensorization, tensorizationOf } from "./tensorize.js";
 import { contractionOf, scheduleContraction } from "./contraction.js";
 
 /** Operations from which a nest is worth packing operands for. */
@@ -17,6 +18,8 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
   const around = draft.nestOf(chain.loops[0].atom.name).slice(0, -1);
   const atoms = around.map((s) => s.atom);
   const work = product([...atoms, ...reduction.outputs, ...reduction.reduced]);
+  const tensorization = top ? tensorizationOf(draft, reduction) : undefined;
+  if (tensorization !== undefined) return scheduleTensorization(draft, tensorization, reduction);
   const chosen = contractionOf(draft, reduction, atoms, work >= PACKING_WORK, chain.body);
   if (chosen !== undefined) return scheduleContraction(draft, chosen, reduction, top);
   const stencil = stencilOf(draft, reduction, chain.body);

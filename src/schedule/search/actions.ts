@@ -1,6 +1,7 @@
 // Single actions drawn at random: what a search tries beyond the schedules that heuristics know.
 
 import { type Kernel, loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
+import { MATRIX_UNITS } from "../../kernel/units.js";
 import type { Action } from "../actions/action.js";
 import { findLoop } from "../actions/loops.js";
 import { type Choices, pick } from "./choices.js";
@@ -19,7 +20,7 @@ const loopNames = (body: readonly Stmt[]): string[] => {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(18)) {
+  switch (choices.below(19)) {
     case 0:
     case 1:
     case 2:
@@ -73,6 +74,8 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
     }
     case 14:
       return { action: "prefix", loop, layout: pick(choices, ["lanes", "shared"]) };
+    case 17:
+      return { action: "tensorize", loop, unit: pick(choices, MATRIX_UNITS).name };
     default:
       return randomStage(kernel, choices);
   }
