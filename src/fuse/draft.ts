@@ -38,8 +38,8 @@ export interface Draft {
   readonly after: Set<Draft>;
   /** Whether a large contraction is computed here. */
   contracts: boolean;
-  /** Loops along which some factor of a large contraction is used again: rows taken several at a time share it. */
-  readonly shared: Set<LoopAtom>;
+  /** The factors of large contractions: their bytes, and the loops that they depend on. Along others they are used again. */
+  readonly factors: { readonly bytes: number; readonly loops: ReadonlySet<LoopAtom> }[];
   /** Nodes with storage that are read. */
   readonly reads: Set<Node>;
 }

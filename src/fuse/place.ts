@@ -82,9 +82,16 @@ interface LocalPlacement {
 const lastLoop = (draft: Draft, level: ReadonlySet<LoopAtom>): LoopAtom | undefined =>
   draft.loops.filter((loop) => level.has(loop)).pop();
 
-function sharesLastLoop(draft: Draft, level: ReadonlySet<LoopAtom>): boolean {
+/**
+ * Bytes that are read of the factor which the rows of a level share, if it is read for each block of them; infinite if
+ * they share none.
+ */
+function readAgain(draft: Draft, level: ReadonlySet<LoopAtom>, factors: Draft["factors"]): number {
   const row = lastLoop(draft, level);
-  return row !== undefined && draft.shared.has(row);
+  const panels = factors
+    .filter(({ loops }) => row !== undefined && !loops.has(row))
+    .map(({ bytes, loops }) => bytes / trips([...level].filter((loop) => loops.has(loop))));
+  return Math.max(1, trips(level) / BLOCKED_ROWS) * Math.min(...panels);
 }
 
 class Placer {
@@ -196,7 +203,11 @@ class Placer {
     if (local === undefined || this.target.language === "wgsl") return false;
     const inside = node.shape.filter((_, axis) => local.index[axis] === undefined).map(maxDim);
     const row = inside.reduce((product, d) => product * d, 1) * bytesOf(node.dtype);
-    return row * BLOCKED_ROWS <= this.target.l2Bytes / 2 && sharesLastLoop(draft, local.level);
+    const again = readAgain(draft, local.level, draft.factors);
+    return (
+      row * BLOCKED_ROWS <= this.target.l2Bytes / 2 &&
+      again * CACHE_BYTE < LAUNCH + bytesOfNode(node) * MEMORY_BYTE
+    );
   }
 
   /** Padding inside a large contraction would put a condition into its inner loop: store it once, filled. */
@@ -284,21 +295,21 @@ class Placer {
     level: ReadonlySet<LoopAtom>,
     position: readonly Index[],
   ): boolean {
-    if (this.target.language === "wgsl" || !sharesLastLoop(draft, level)) return false;
-    const row = lastLoop(draft, level);
-    const again = factorsAt(node, position, [...level])
-      .filter(({ loops }) => !loops.has(row!))
-      .map(({ base, loops }) => (trips(level) / BLOCKED_ROWS) * (bytesOfNode(base) / trips(loops)));
-    return again.length > 0 && Math.min(...again) * CACHE_BYTE < bytesOfNode(node) * MEMORY_BYTE;
+    if (this.target.language === "wgsl" || !Number.isFinite(readAgain(draft, level, draft.factors)))
+      return false;
+    const own = factorsAt(node, position, draft.loops).map(({ base, loops }) => ({
+      bytes: bytesOfNode(base),
+      loops,
+    }));
+    return readAgain(draft, level, own) * CACHE_BYTE < bytesOfNode(node) * MEMORY_BYTE;
   }
 
   /** Notes that a large contraction is computed in a draft, and which of its loops use a factor again. */
   private noteContraction(node: ReduceNode, draft: Draft, position: readonly Index[]): void {
     if (elementsOf(node.inputs[0]) < LARGE_CONTRACTION || !hasReuse(node)) return;
     draft.contracts = true;
-    for (const { loops } of factorsAt(node, position, draft.loops)) {
-      for (const loop of draft.loops) if (!loops.has(loop)) draft.shared.add(loop);
-    }
+    for (const { base, loops } of factorsAt(node, position, draft.loops))
+      draft.factors.push({ bytes: bytesOfNode(base), loops });
   }
 
   private placeRegister(
@@ -540,7 +551,7 @@ class Placer {
       sides: new Set(),
       after: new Set(),
       contracts: false,
-      shared: new Set(),
+      factors: [],
       reads: new Set(),
     };
     this.drafts.push(draft);
