@@ -203,6 +203,8 @@ export const V128 = {
   or: vectorCode(80),
   xor: vectorCode(81),
   bitselect: vectorCode(82),
+  /** Products of 16-bit lanes, each pair of them added up to a 32-bit lane. */
+  dot16: vectorCode(186),
   /** Of 16 bytes, the low 8 as signed or unsigned 16-bit lanes. */
   extendLow8: { signed: vectorCode(135), unsigned: vectorCode(137) },
   /** Of eight 16-bit lanes, the low or high 4 as 32-bit lanes. */

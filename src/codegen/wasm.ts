@@ -11,6 +11,7 @@ import {
   type Stmt,
   statementIndices,
   type StoreStmt,
+  type TileStmt,
 } from "../kernel/ir.js";
 import { visitAtoms } from "../kernel/index.js";
 import type { Phase, Program } from "../lower/program.js";
@@ -35,6 +36,7 @@ import {
   shapeOf,
   VECTOR_ACCESS,
 } from "./wasm-opcodes.js";
+import { putTile } from "./wasm-tiles.js";
 import { printFunction } from "./wasm-text.js";
 import { memoryCode, Selection, type ValueScope } from "./wasm-values.js";
 import { partCount, type Parts } from "./wasm-vectors.js";
@@ -238,6 +240,9 @@ class PhaseFunction implements ValueScope {
       case "letIndex":
         this.bindIndex(s.atom, s.index, ends);
         break;
+      case "tile":
+        this.tile(s);
+        break;
       case "accumulate":
         this.fail("an accumulate statement is left; lowering should have expanded it");
     }
@@ -400,6 +405,23 @@ class PhaseFunction implements ValueScope {
       else this.code.put([...memoryCode(VECTOR_ACCESS.storeLow[left], offset + i * 16), 0]);
     });
     evaluation.end();
+  }
+
+  private tile(s: TileStmt): void {
+    const accesses = [s.sums, s.left, s.right];
+    const values = this.selection(
+      [],
+      accesses.map(({ index }) => index),
+    );
+    const starts = accesses.map(({ buffer, index }) => {
+      const { node, offset } = values.address(buffer, index);
+      return this.arena.node("i32", scalarCode("add", "i32")!, [node, this.arena.i32(offset)]);
+    });
+    const locals = starts.map(() => this.code.acquire("i32"));
+    this.evaluate(starts, (i) => localSet(locals[i]));
+    const [sums, left, right] = locals;
+    putTile(this.code, s, { sums, left, right });
+    for (const local of locals) this.code.release(local);
   }
 
   /** Leaves the values of nodes on the stack in order, then puts `take(i)` for each, the last first. */

@@ -18,7 +18,7 @@ import {
   topologicalNodes,
 } from "../graph/node.js";
 import { addIndex, type Index, type LoopAtom, loopAtom, toIndex } from "../kernel/index.js";
-import { bytesOf } from "../scalar/dtype.js";
+import { bytesOf, holds } from "../scalar/dtype.js";
 import {
   BLOCKED_ROWS,
   bytesOfNode,
@@ -182,7 +182,7 @@ class Placer {
     if (node.op !== "cast") return false;
     const { dtype } = node.inputs[0];
     return (this.target.units ?? []).some(
-      ({ sums, left, right }) => sums === node.dtype && (left === dtype || right === dtype),
+      ({ sums, left, right }) => sums === node.dtype && (holds(left, dtype) || holds(right, dtype)),
     );
   }
 

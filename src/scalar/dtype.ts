@@ -74,3 +74,10 @@ export function integerLimits(dtype: DType): { readonly min: bigint; readonly ma
   if (isInteger(dtype)) return { min: -(1n << (bits - 1n)), max: (1n << (bits - 1n)) - 1n };
   throw new TypeError(`integerLimits: ${dtype} is not an integer dtype`);
 }
+
+/** Whether integers of one dtype are all integers of the other. */
+export function holds(wide: DType, narrow: DType): boolean {
+  if (!isInteger(wide) || !isInteger(narrow)) return wide === narrow;
+  const [a, b] = [integerLimits(wide), integerLimits(narrow)];
+  return a.min <= b.min && b.max <= a.max;
+}

@@ -1,6 +1,7 @@
 // The wasm device: kernels as WebAssembly over one memory, on the main thread and, where there are threads, on others.
 // Submitting runs the work: when `submit` returns it is done.
 
+import { unitsOf } from "../../kernel/units.js";
 import { evaluateIndex, type Index } from "../../kernel/index.js";
 import type { DType } from "../../scalar/dtype.js";
 import { printWasm, programFunctions, type WasmOptions } from "../../codegen/wasm.js";
@@ -136,6 +137,7 @@ export class WasmDevice implements Device {
       vectorBytes: 16,
       vectorRegisters: 15,
       fma: features.relaxed,
+      units: unitsOf("dot"),
       dtypes: new Set(DTYPES),
       maxBuffers: MAX_BUFFERS,
       maxBufferBytes: MAX_BYTES - heapStart(threads),

@@ -18,7 +18,7 @@ import {
   topologicalOrder,
   visitStatements,
 } from "../../kernel/ir.js";
-import { type DType, integerLimits, isInteger } from "../../scalar/dtype.js";
+import { type DType, holds, isInteger } from "../../scalar/dtype.js";
 import { rewriteBody } from "../../kernel/rewrite.js";
 import { ScheduleError, type Action } from "./action.js";
 import { mapLoop, allocatedIn, writtenIn, renamed } from "./loops.js";
@@ -104,13 +104,6 @@ function heldValue(body: readonly Stmt[], original: LoadExpr, dtype: DType | und
       return { source: user, value: cast(original, dtype), read: (held) => cast(held, user.dtype) };
   }
   throw new ScheduleError(`stage: ${original.buffer.name} is not used as ${dtype}`);
-}
-
-/** Whether integers of one dtype are all integers of the other. */
-export function holds(wide: DType, narrow: DType): boolean {
-  if (!isInteger(wide) || !isInteger(narrow)) return wide === narrow;
-  const [a, b] = [integerLimits(wide), integerLimits(narrow)];
-  return a.min <= b.min && b.max <= a.max;
 }
 
 const atomName = (atom: Atom): string => ("name" in atom ? atom.name : atom.kind);

@@ -7,9 +7,8 @@
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
 import type { Expr, LoadExpr } from "../../kernel/ir.js";
 import type { MatrixUnit } from "../../kernel/units.js";
-import { bytesOf, type DType } from "../../scalar/dtype.js";
+import { bytesOf, type DType, holds } from "../../scalar/dtype.js";
 import { hasLoaded } from "../actions/loops.js";
-import { holds } from "../actions/stage.js";
 import { chainOf, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import { collapseAll } from "./collapse.js";
 import type { Draft } from "./draft.js";

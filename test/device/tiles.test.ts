@@ -1,4 +1,4 @@
-// Tiles of matrix units as the cpu device runs them, over all values of small integers and over floats, against the
+// Tiles of matrix units as devices run them, over all values of small integers and over floats, against the
 // interpreter of the kernel as it was written. Units that this machine lacks are left out, which is said.
 
 import { mkdtempSync, rmSync } from "node:fs";
@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { createCpuDevice } from "../../src/device/cpu/device.js";
+import { createWasmDevice } from "../../src/device/wasm/device.js";
 import type { Device } from "../../src/device/device.js";
 import { parseKernel } from "../../src/kernel/parse.js";
 import { printKernel } from "../../src/kernel/print.js";
@@ -28,6 +29,11 @@ for (const units of ["amx", "vnni", "none"]) {
   } catch (error) {
     console.log(`tiles of the cpu device are not tested: ${(error as Error).message}`);
   }
+}
+try {
+  devices.set("dot", await createWasmDevice({ threads: 1 }));
+} catch (error) {
+  console.log(`tiles of WebAssembly are not tested: ${(error as Error).message}`);
 }
 afterAll(async () => {
   for (const device of devices.values()) await device.close();
@@ -94,6 +100,9 @@ const CASES: readonly [units: string, left: DType, right: DType, sums: DType][] 
   ["amx", "uint8", "uint8", "int32"],
   ["vnni", "int8", "int8", "int32"],
   ["vnni", "uint8", "int8", "int32"],
+  ["dot", "int8", "int8", "int32"],
+  ["dot", "uint8", "int8", "int32"],
+  ["dot", "int16", "int16", "int32"],
   ["none", "int8", "int8", "int32"],
 ];
 
