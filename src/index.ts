@@ -29,6 +29,7 @@ export {
   weightedSampler,
 } from "./data/samplers.js";
 export type { WorkerOptions } from "./data/workers.js";
+export { type Ceiling, type CeilingOptions, measureCeilings } from "./engine/ceilings.js";
 export {
   availableDevices,
   type DeviceInfo,

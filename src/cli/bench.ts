@@ -2,7 +2,7 @@
 // libraries.
 
 import type { Device } from "../device/device.js";
-import { availableDevices, getDevice, jit, setDefaultDevice, Tensor } from "../index.js";
+import { availableDevices, type Ceiling, getDevice, jit, setDefaultDevice, Tensor } from "../index.js";
 import { type Command, textOption, UsageError } from "./options.js";
 
 interface Workload {
@@ -69,24 +69,37 @@ async function measure(workload: Workload, device: Device, signal: AbortSignal):
 export const benchCommand: Command = {
   name: "bench",
   summary: "measure the devices of this machine for a few seconds",
-  options: { device: { type: "string", value: "NAME", help: "measure this device only" } },
+  options: {
+    device: { type: "string", value: "NAME", help: "measure this device only" },
+    limits: { type: "boolean", help: "measure what the machine gives at most, part by part" },
+    json: { type: "boolean", help: "with --limits: print the figures as JSON" },
+  },
   async run(values, signal) {
     const only = textOption(values, "device");
+    const { limits, json } = values;
+    if (json && !limits) throw new UsageError("--json is for --limits.");
     const devices = await availableDevices();
     if (only !== undefined && !devices.some(({ name }) => name === only)) {
       throw new UsageError(
         `There is no device "${only}"; there are ${devices.map((d) => d.name).join(", ")}.`,
       );
     }
+    const ceilings: Record<string, readonly Ceiling[]> = {};
     const width = Math.max(...WORKLOADS.map(({ name }) => name.length));
     for (const device of devices) {
       if (only === undefined ? device.name === "interpreter" : device.name !== only) continue;
       if (!device.available) {
-        console.log(`${device.name}: not available: ${device.reason}`);
+        if (!json) console.log(`${device.name}: not available: ${device.reason}`);
         continue;
       }
-      console.log(`${device.name}: ${device.reason}`);
+      if (!json) console.log(`${device.name}: ${device.reason}`);
       setDefaultDevice(device.name);
+      if (limits) {
+        const { printCeilings } = await import("./limits.js");
+        ceilings[device.name] = await printCeilings(await getDevice(device.name), json === true, signal);
+        if (signal.aborted) return 130;
+        continue;
+      }
       for (const workload of WORKLOADS) {
         if (signal.aborted) return 130;
         const milliseconds = await measure(workload, await getDevice(device.name), signal);
@@ -97,6 +110,7 @@ export const benchCommand: Command = {
         console.log(`  ${workload.name.padEnd(width)}  ${figure.padStart(8)} ${workload.unit}`);
       }
     }
+    if (json) console.log(JSON.stringify(ceilings, null, 2));
     return 0;
   },
 };
