@@ -3,7 +3,18 @@
 
 import { Worker as NodeWorker } from "node:worker_threads";
 import { resolveObjectURL } from "node:buffer";
-import { ADAM, inputsOf, MNIST_BATCH, MNIST_SHAPES, mnistInputs, samplePlaces } from "../workloads.mjs";
+import {
+  ADAM,
+  inputsOf,
+  MLP,
+  MNIST_BATCH,
+  MNIST_SHAPES,
+  mlpInputs,
+  mnistInputs,
+  samplePlaces,
+  TRANSFORMER,
+  transformerInputs,
+} from "../workloads.mjs";
 import { TRAINING_STEPS, Unsupported } from "./peer.mjs";
 
 const PRELUDE = `
@@ -75,6 +86,8 @@ export async function open(threads) {
     note: "its browser threads over Node's, by a stand-in",
     async setup(workload) {
       if (workload.kind === "mnist") return training();
+      if (workload.kind === "mlp") return descent(mlp());
+      if (workload.kind === "transformer") return descent(transformer());
       const inputs = inputsOf(workload).map((data, i) => np.array(data).reshape(workload.shapes[i]));
       const step = jit(operation(workload));
       let result;
@@ -112,6 +125,61 @@ export async function open(threads) {
     let x = pool(conv(conv(images, w1, b1), w2, b2));
     x = pool(conv(conv(x, w3, b3), w4, b4));
     return np.matmul(x.reshape([MNIST_BATCH, 576]), w5).add(b5);
+  }
+
+  function mlp() {
+    const start = mlpInputs();
+    const hot = nn.oneHot(np.array(start.labels, { dtype: np.int32 }), MLP.sizes[2]);
+    return {
+      lr: MLP.lr,
+      weights: start.weights.map((data, i) => np.array(data).reshape(MLP.sizes.slice(i, i + 2))),
+      data: [np.array(start.x).reshape([MLP.batch, MLP.sizes[0]]), hot],
+      lossOf: ([w1, w2], x, hot) => {
+        const scores = np.matmul(nn.relu(np.matmul(x, w1)), w2);
+        return np.mean(np.sum(nn.logSoftmax(scores, -1).mul(hot), -1)).neg();
+      },
+    };
+  }
+
+  function transformer() {
+    const { batch, tokens, width, heads, lr } = TRANSFORMER;
+    const start = transformerInputs();
+    const split = (y) => np.transpose(y.reshape([batch, tokens, heads, width / heads]), [0, 2, 1, 3]);
+    return {
+      lr,
+      weights: start.weights.map((data, i) => np.array(data).reshape(start.shapes[i])),
+      data: [np.array(start.x).reshape([batch, tokens, width])],
+      lossOf: ([wq, wk, wv, wo, w1, w2], x) => {
+        const [q, k, v] = [wq, wk, wv].map((w) => split(np.matmul(x.ref, w)));
+        const scores = np.matmul(q, np.swapaxes(k, -1, -2)).mul(1 / Math.sqrt(width / heads));
+        const seen = np.transpose(np.matmul(nn.softmax(scores, -1), v), [0, 2, 1, 3]);
+        const y = x.add(np.matmul(seen.reshape([batch, tokens, width]), wo));
+        return np.mean(np.square(y.ref.add(np.matmul(nn.relu(np.matmul(y, w1)), w2))));
+      },
+    };
+  }
+
+  /** Steps of plain descent. */
+  async function descent({ lr, weights, data, lossOf }) {
+    const step = jit((weights, ...data) => {
+      const [loss, gradients] = valueAndGrad(lossOf)(
+        weights.map((w) => w.ref),
+        ...data,
+      );
+      return [loss, weights.map((w, i) => w.sub(gradients[i].mul(lr)))];
+    });
+    let loss;
+    const run = async () => {
+      loss?.dispose();
+      [loss, weights] = step(weights, ...data.map((x) => x.ref));
+      await jax.blockUntilReady([loss.ref, ...weights.map((w) => w.ref)]);
+    };
+    const losses = [];
+    for (let i = 0; i < TRAINING_STEPS; i++) {
+      await run();
+      losses.push(...(await loss.ref.data()));
+    }
+    return { run, sample: () => losses, close: () => {} };
   }
 
   async function training() {

@@ -2,8 +2,8 @@
 // call returns. Convolutions are in its own layout, channels last.
 
 import { createRequire } from "node:module";
-import { inputsOf, samplePlaces, TOP } from "../workloads.mjs";
-import { Unsupported } from "./peer.mjs";
+import { inputsOf, MLP, mlpInputs, samplePlaces, TOP } from "../workloads.mjs";
+import { TRAINING_STEPS, Unsupported } from "./peer.mjs";
 
 export async function open() {
   const require = createRequire(import.meta.url);
@@ -62,6 +62,7 @@ export async function open() {
     version: tf.version.tfjs,
     note: "one thread",
     setup(workload) {
+      if (workload.kind === "mlp") return mlp();
       const apply = operation(workload);
       const conv = workload.kind === "conv";
       const inputs = inputsOf(workload).map((data, i) => {
@@ -92,4 +93,25 @@ export async function open() {
         .dataSync(),
     ],
   };
+
+  function mlp() {
+    const start = mlpInputs();
+    const weights = start.weights.map((data, i) => tf.variable(tf.tensor(data, MLP.sizes.slice(i, i + 2))));
+    const x = tf.tensor(start.x, [MLP.batch, MLP.sizes[0]]);
+    const hot = tf.oneHot(tf.tensor1d(start.labels, "int32"), MLP.sizes[2]);
+    const optimiser = tf.train.sgd(MLP.lr);
+    const lossOf = () => tf.losses.softmaxCrossEntropy(hot, tf.relu(x.matMul(weights[0])).matMul(weights[1]));
+    let loss;
+    const run = () => {
+      loss?.dispose();
+      loss = optimiser.minimize(lossOf, true);
+      loss.dataSync();
+    };
+    const losses = [];
+    for (let i = 0; i < TRAINING_STEPS; i++) {
+      run();
+      losses.push(loss.dataSync()[0]);
+    }
+    return { run, sample: () => losses, close: () => tf.dispose([...weights, x, hot, loss]) };
+  }
 }
