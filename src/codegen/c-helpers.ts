@@ -9,6 +9,8 @@ import {
   type Guarded,
   x86Extremum,
   x86ExtremumOfNumbers,
+  x86Half,
+  x86Narrow,
   x86Rounding,
   x86Stream,
   x86Widen,
@@ -233,6 +235,43 @@ export class Helpers {
       lines.push("#else", `${head} { ${fallback} return r; }`, "#endif");
       this.functions.set(name, lines.join("\n"));
     }
+    return name;
+  }
+
+  /** A vector of integers with narrower elements of the given type, by dropping high bits. */
+  narrow(from: DType, element: string, lanes: number): string {
+    const [source, target] = [this.type(from, lanes), this.vector(element, lanes)];
+    const [wide, bytes] = [typeBytes(scalarType(from)), typeBytes(element)];
+    const name = `narrow_${source}_${target}`;
+    // In steps of half: compilers take a conversion to a quarter apart, element by element.
+    const step = this.vector(element[0] + wide * 4, lanes);
+    const halved = wide > 2 * bytes ? `__builtin_convertvector(x, ${step})` : "x";
+    return this.defineGuarded(
+      name,
+      `${target} ${name}(${source} x)`,
+      x86Narrow(wide, bytes, lanes, target),
+      `__builtin_convertvector(${halved}, ${target})`,
+    );
+  }
+
+  /** float16 bits as float32, or float32 rounded to float16 bits, to nearest even. */
+  half(to: DType, lanes: number): string {
+    const [half, float] = [this.type("float16", lanes), this.type("float32", lanes)];
+    const narrows = to === "float16";
+    const name = narrows ? `to_half_${float}` : `from_half_${half}`;
+    const head = narrows ? `${half} ${name}(${float} x)` : `${float} ${name}(${half} x)`;
+    this.typedefs.set("f16", "typedef _Float16 f16;");
+    if (lanes > 1) {
+      const plain = this.vector("f16", lanes);
+      const usual = narrows
+        ? `(${half})__builtin_convertvector(x, ${plain})`
+        : `__builtin_convertvector((${plain})x, ${float})`;
+      return this.defineGuarded(name, head, x86Half(narrows, lanes, half), usual);
+    }
+    const body = narrows
+      ? "f16 h = x; u16 r; __builtin_memcpy(&r, &h, sizeof r); return r;"
+      : "f16 h; __builtin_memcpy(&h, &x, sizeof h); return h;";
+    this.functions.set(name, `${INLINE} ${head} { ${body} }`);
     return name;
   }
 

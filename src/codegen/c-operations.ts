@@ -50,6 +50,7 @@ export function splatCode(helpers: Helpers, text: string, dtype: DType, lanes: n
 
 export function castCode(helpers: Helpers, value: Code, from: DType, to: DType, lanes: number): Code {
   const type = helpers.type(to, lanes);
+  if (from === "float16" || to === "float16") return simple(`${helpers.half(to, lanes)}(${value.text})`);
   if (lanes === 1) {
     if (to === "bool") return compound(`${operand(value)} != 0`);
     if (isFloat(from) && !isFloat(to)) {

@@ -45,7 +45,7 @@ const RESERVED = new Set(
     "args symbols begin end local memory auto break case char const continue default do double else enum extern " +
     "float for goto if inline int long register restrict return short signed sizeof static struct switch " +
     "typedef union unsigned void volatile while asm typeof main linux unix floor_div floor_mod stream_fence i32u " +
-    "i8 i16 i32 i64 u8 u16 u32 u64 f32 f64"
+    "i8 i16 i32 i64 u8 u16 u32 u64 f16 f32 f64"
   ).split(" "),
 );
 /** Helpers and vector types: `max_f32x16`, `splat_i32x4`, `f32x16u`. */
@@ -299,8 +299,8 @@ export class PhaseWriter {
     }
     const vector = this.helpers.vector(element, value.lanes);
     const bits = buffer.dtype === "bool" ? `${operand(code)} & 1` : code.text;
-    const narrow = memoryType(value.dtype) === element && buffer.dtype !== "bool";
-    const stored = narrow ? code.text : `__builtin_convertvector(${bits}, ${vector})`;
+    const same = memoryType(value.dtype) === element && buffer.dtype !== "bool";
+    const stored = same ? code.text : `${this.helpers.narrow(value.dtype, element, value.lanes)}(${bits})`;
     if (stream) {
       this.streams = true;
       this.line(`${this.helpers.stream(element, value.lanes)}(${name} + ${at.text}, ${stored});`);

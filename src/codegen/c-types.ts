@@ -15,6 +15,8 @@ const SCALAR_TYPES: Partial<Record<DType, string>> = {
   uint16: "u16",
   uint32: "u32",
   uint64: "u64",
+  // Its bits, wherever they are; they are converted to float32 before anything is done with them.
+  float16: "u16",
   float32: "f32",
   float64: "f64",
 };

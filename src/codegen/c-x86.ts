@@ -31,6 +31,12 @@ export function x86Stream(bytes: number, floats: string): Guarded | undefined {
   return { condition: `defined(${macro})`, code: `__builtin_ia32_movntps${suffix}((f32 *)p, (${floats})a)` };
 }
 
+/** How instructions that widen and narrow call elements of so many bytes, and their types in C. */
+const LETTERS: Record<number, string> = { 1: "b", 2: "w", 4: "d", 8: "q" };
+const INTEGERS: Record<number, string> = { 1: "char", 2: "short", 4: "int", 8: "long long" };
+const vectorOf = (bytes: number, element: number): string =>
+  `__attribute__((vector_size(${bytes}))) ${INTEGERS[element]}`;
+
 const ELEMENTS: Partial<Record<DType, string>> = { float32: "ps", float64: "pd", int32: "sd", uint32: "ud" };
 
 /** `b > a ? b : a` or `b < a ? b : a` for vectors, which is a if either is NaN. `signed` is the type of signed integers. */
@@ -78,19 +84,55 @@ export function x86Widen(from: number, to: number, lanes: number, signed: boolea
   ]).get(lanes * to);
   const source = lanes * from;
   if (macro === undefined || source < 4) return undefined;
-  const letters = { 1: "b", 2: "w", 4: "d", 8: "q" } as Record<number, string>;
-  const element = { 1: "char", 2: "short", 4: "int", 8: "long long" } as Record<number, string>;
-  const vector = (bytes: number, size: number): string =>
-    `__attribute__((vector_size(${bytes}))) ${element[size]}`;
   const whole = Math.max(16, source);
   // What is less than a register comes as its lowest element.
   const value =
-    source < 16 ? `(${vector(16, source)}){(${element[source]})x${source === 8 ? ", 0" : ", 0, 0, 0"}}` : "x";
-  const name = `__builtin_ia32_pmov${signed ? "s" : "z"}x${letters[from]}${letters[to]}${lanes * to * 8}`;
+    source < 16
+      ? `(${vectorOf(16, source)}){(${INTEGERS[source]})x${source === 8 ? ", 0" : ", 0, 0, 0"}}`
+      : "x";
+  const name = `__builtin_ia32_pmov${signed ? "s" : "z"}x${LETTERS[from]}${LETTERS[to]}${lanes * to * 8}`;
   const builtin = lanes * to === 64 ? `${name}_mask` : name;
-  const masks = lanes * to === 64 ? `, (${vector(64, to)}){0}, -1` : "";
+  const masks = lanes * to === 64 ? `, (${vectorOf(64, to)}){0}, -1` : "";
   return {
     condition: `defined(${macro}) && __has_builtin(${builtin})`,
-    code: `${builtin}((${vector(whole, from)})${value}${masks})`,
+    code: `${builtin}((${vectorOf(whole, from)})${value}${masks})`,
   };
+}
+
+/** The vector `x` of integers with narrower elements, as the type `target`. */
+export function x86Narrow(from: number, to: number, lanes: number, target: string): Guarded | undefined {
+  const source = lanes * from;
+  const condition = new Map([
+    [16, "__AVX512VL__"],
+    [32, "__AVX512VL__"],
+    [64, "__AVX512F__"],
+  ]).get(source);
+  if (condition === undefined) return undefined;
+  const bytes = lanes * to;
+  const whole = vectorOf(Math.max(16, bytes), to);
+  const builtin = `__builtin_ia32_pmov${LETTERS[from]}${LETTERS[to]}${source * 8}_mask`;
+  const result = `${builtin}((${vectorOf(source, from)})x, (${whole}){0}, -1)`;
+  // What is less than a register is its lowest elements.
+  const low = `({ ${whole} w = ${result}; ${target} r; __builtin_memcpy(&r, &w, sizeof r); r; })`;
+  return {
+    condition: `defined(${condition}) && __has_builtin(${builtin})`,
+    code: bytes < 16 ? low : `(${target})${result}`,
+  };
+}
+
+/** The vector `x` of float16 bits as float32, or the other way round, to nearest even; `half` is the type of the bits. */
+export function x86Half(narrows: boolean, lanes: number, half: string): Guarded | undefined {
+  const macro = new Map([
+    [8, "__F16C__"],
+    [16, "__AVX512F__"],
+  ]).get(lanes);
+  if (macro === undefined) return undefined;
+  const wide = lanes === 16;
+  const builtin = `__builtin_ia32_vcvt${narrows ? "ps2ph" : "ph2ps"}${wide ? "512_mask" : "256"}`;
+  const bits = vectorOf(2 * lanes, 2);
+  const masks = `${narrows ? `(${bits}){0}` : "(__attribute__((vector_size(64))) float){0}"}, -1`;
+  const code = narrows
+    ? `(${half})${builtin}(x, ${wide ? `8, ${masks}` : "0"})`
+    : `${builtin}((${bits})x${wide ? `, ${masks}, 4` : ""})`;
+  return { condition: `defined(${macro}) && __has_builtin(${builtin})`, code };
 }

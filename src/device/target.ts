@@ -16,6 +16,8 @@ export interface Target {
   readonly units?: readonly MatrixUnit[];
   /** Dtypes that kernels may compute in; others are emulated or refused. */
   readonly dtypes: ReadonlySet<DType>;
+  /** Narrow floats that it converts to and from float32 by instructions; the others are arithmetic on their bits. */
+  readonly converts?: readonly DType[];
   /** Most buffers one kernel may use. */
   readonly maxBuffers: number;
   /** Most bytes of one buffer. */

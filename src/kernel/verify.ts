@@ -52,6 +52,9 @@ export function verifyProgram(program: Program): void {
 }
 
 const MACHINE_DTYPES = new Set<DType>(["bool", "int32", "uint32", "int64", "uint64", "float32", "float64"]);
+/** Narrow floats that some machines convert, to and from float32 alone, and what gives values of them. */
+const CONVERTED_DTYPES = new Set<DType>(["float16"]);
+const CONVERTED_BY = new Set<Expr["op"]>(["load", "cast", "ref"]);
 const MACHINE_OPS = {
   float: new Set<ScalarOp>([
     "add",
@@ -136,7 +139,7 @@ class Verifier {
     if (buffer.lanes !== 1 && buffer.space !== "register") {
       this.fail(`buffer ${buffer.name} has ${buffer.lanes} lanes; only register buffers have more than one`);
     }
-    const narrow = isFloat(buffer.dtype) && bytesOf(buffer.dtype) < 4;
+    const narrow = isFloat(buffer.dtype) && bytesOf(buffer.dtype) < 4 && !CONVERTED_DTYPES.has(buffer.dtype);
     if (this.lowered && (narrow || (buffer.space === "register" && !MACHINE_DTYPES.has(buffer.dtype)))) {
       this.fail(
         `${buffer.space} buffer ${buffer.name} is ${buffer.dtype}, which lowering should have replaced`,
@@ -376,7 +379,8 @@ class Verifier {
     if (!this.lowered && (ONLY_LOWERED.has(x.op) || x.lanes !== 1)) {
       this.fail(`${x.op} of ${describe(x)} appears only after lowering`);
     }
-    if (this.lowered && !MACHINE_DTYPES.has(x.dtype)) {
+    const converted = CONVERTED_DTYPES.has(x.dtype) && CONVERTED_BY.has(x.op);
+    if (this.lowered && !MACHINE_DTYPES.has(x.dtype) && !converted) {
       this.fail(`${x.op} of ${describe(x)}: a machine has no registers of this dtype`);
     }
     if (this.lowered && !isPowerOfTwo(x.lanes)) this.fail(`${x.op} of ${describe(x)}: not a power of two`);
@@ -396,6 +400,7 @@ class Verifier {
         return;
       case "cast":
         this.operands(x, x.lanes);
+        if (this.lowered) this.conversion(x.args[0].dtype, x.dtype);
         return;
       case "bitcast":
         this.operands(x, x.lanes);
@@ -448,6 +453,11 @@ class Verifier {
   private constant(value: unknown, dtype: DType): void {
     const type = dtype === "bool" ? "boolean" : isBigInteger(dtype) ? "bigint" : "number";
     if (typeof value !== type) this.fail(`a constant of ${dtype} holds a ${typeof value}, not a ${type}`);
+  }
+
+  private conversion(from: DType, to: DType): void {
+    const [narrow, other] = CONVERTED_DTYPES.has(from) ? [from, to] : [to, from];
+    if (CONVERTED_DTYPES.has(narrow) && other !== "float32") this.fail(`cast of ${from} to ${to}`);
   }
 
   private load({ buffer, index, valid, dtype, lanes }: LoadExpr): void {

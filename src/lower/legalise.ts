@@ -2,7 +2,8 @@
 //
 // int8 and int16 are held in int32, uint8 and uint16 in uint32, always within their limits: an operation that can leave
 // them is followed by a wrap. float16, bfloat16 and float8 are held as the float32 they equal: an operation that can
-// leave them is followed by a rounding; their buffers become buffers of their bits. Operations on bool become logic.
+// leave them is followed by a rounding; their buffers become buffers of their bits, but for those that the machine
+// converts by itself (Target.converts). Operations on bool become logic.
 
 import {
   type Buffer,
@@ -30,7 +31,7 @@ import {
 } from "../scalar/dtype.js";
 import type { ScalarOp } from "../scalar/ops.js";
 import { and, max, min, ne, not, or, shl, shr, xor } from "./arithmetic.js";
-import { decodeNarrow, encodeNarrow, isNarrowFloat, roundNarrow, toNarrow } from "./narrow.js";
+import { isNarrowFloat, NarrowFloats } from "./narrow.js";
 import { type Rewriter, rebuild, rewriteStatements } from "./rewrite.js";
 
 /** The dtype in which values of `dtype` are held. */
@@ -44,19 +45,24 @@ export function registerDType(dtype: DType): DType {
  * Legalises a body. Buffers that must be replaced are looked up in `replaced`, or replaced and entered there, so that
  * several bodies can share them.
  */
-export function legaliseStatements(body: readonly Stmt[], replaced: Map<Buffer, Buffer>): Stmt[] {
+export function legaliseStatements(
+  body: readonly Stmt[],
+  replaced: Map<Buffer, Buffer>,
+  converts: readonly DType[],
+): Stmt[] {
+  const narrow = new NarrowFloats(converts);
   return rewriteStatements(body, {
-    expr: legalise,
-    buffer: (buffer) => legalBuffer(buffer, replaced),
+    expr: (x, args, rewriter) => legalise(x, args, rewriter, narrow),
+    buffer: (buffer) => legalBuffer(buffer, replaced, narrow),
     stored: (value, original, buffer) =>
       isNarrowFloat(original.dtype) && buffer.space !== "register"
-        ? encodeNarrow(value, original.dtype)
+        ? narrow.encode(value, original.dtype)
         : value,
   });
 }
 
-function legalBuffer(buffer: Buffer, replaced: Map<Buffer, Buffer>): Buffer {
-  const dtype = bufferDType(buffer);
+function legalBuffer(buffer: Buffer, replaced: Map<Buffer, Buffer>, narrow: NarrowFloats): Buffer {
+  const dtype = bufferDType(buffer, narrow);
   if (dtype === buffer.dtype) return buffer;
   let legal = replaced.get(buffer);
   if (legal === undefined) {
@@ -66,13 +72,13 @@ function legalBuffer(buffer: Buffer, replaced: Map<Buffer, Buffer>): Buffer {
   return legal;
 }
 
-function bufferDType({ dtype, space }: Buffer): DType {
+function bufferDType({ dtype, space }: Buffer, narrow: NarrowFloats): DType {
   if (space === "register") return registerDType(dtype);
-  if (!isNarrowFloat(dtype)) return dtype;
+  if (!narrow.isBits(dtype)) return dtype;
   return bytesOf(dtype) === 2 ? "uint16" : "uint8";
 }
 
-function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter): Expr {
+function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter, narrow: NarrowFloats): Expr {
   const dtype = registerDType(x.dtype);
   switch (x.op) {
     case "const": {
@@ -87,13 +93,13 @@ function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter): Expr {
       return index.min >= Number(low) && index.max <= Number(high) ? value : wrap(value, x.dtype);
     }
     case "load":
-      return dtype === x.dtype ? rebuild(x, args, rewriter) : legalLoad(x, rewriter);
+      return dtype === x.dtype ? rebuild(x, args, rewriter) : legalLoad(x, rewriter, narrow);
     case "ref":
       return ref(x.name, dtype, x.lanes);
     case "cast":
-      return legalCast(args[0], x.args[0].dtype, x.dtype);
+      return legalCast(args[0], x.args[0].dtype, x.dtype, narrow);
     case "bitcast":
-      return legalBitcast(args[0], x.args[0].dtype, x.dtype);
+      return legalBitcast(args[0], x.args[0].dtype, x.dtype, narrow);
     case "valid":
     case "splat":
     case "pack":
@@ -101,17 +107,17 @@ function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter): Expr {
     case "shuffle":
       return rebuild(x, args, rewriter);
     default:
-      return legalScalar(x.op, args, x.args[x.args.length - 1].dtype);
+      return legalScalar(x.op, args, x.args[x.args.length - 1].dtype, narrow);
   }
 }
 
-function legalLoad(x: LoadExpr, rewriter: Rewriter): Expr {
+function legalLoad(x: LoadExpr, rewriter: Rewriter, narrow: NarrowFloats): Expr {
   const buffer = rewriter.buffer(x.buffer);
   const valid = x.valid.map((v) => rewriter.index(v));
-  const narrow = isNarrowFloat(x.dtype) && x.buffer.space !== "register" ? x.dtype : undefined;
-  const dtype = narrow === undefined ? registerDType(x.dtype) : "uint32";
-  const value = load(buffer, rewriter.index(x.index), valid, { dtype, lanes: x.lanes });
-  return narrow === undefined ? value : decodeNarrow(value, narrow);
+  const { dtype, lanes } = x;
+  const at = (as: DType): Expr => load(buffer, rewriter.index(x.index), valid, { dtype: as, lanes });
+  if (!isNarrowFloat(dtype) || x.buffer.space === "register") return at(registerDType(dtype));
+  return narrow.decode(at(narrow.isBits(dtype) ? "uint32" : dtype), dtype);
 }
 
 // ---------------------------------------------------------------------------------------------------------------
@@ -124,15 +130,15 @@ const KEEPS_FLOATS = new Set<ScalarOp>(["neg", "abs", "floor", "trunc", "round",
 const COMPARISONS = new Set<ScalarOp>(["lt", "le", "eq", "ne"]);
 
 /** `op` on operands that were of `dtype`. */
-function legalScalar(op: ScalarOp, args: readonly Expr[], dtype: DType): Expr {
+function legalScalar(op: ScalarOp, args: readonly Expr[], dtype: DType, narrow: NarrowFloats): Expr {
   if (dtype === "bool" && op !== "where") return logic(op, args);
   const value = scalar(op, ...args);
   if (COMPARISONS.has(op) || registerDType(dtype) === dtype) return value;
   if (isInteger(dtype)) return LEAVES_INTEGERS.has(op) ? wrap(value, dtype) : value;
   if (!isNarrowFloat(dtype) || KEEPS_FLOATS.has(op)) return value;
   // The quotient is rounded before its floor is taken.
-  if (op === "idiv") return scalar("floor", roundNarrow(scalar("div", ...args), dtype));
-  return roundNarrow(value, dtype);
+  if (op === "idiv") return scalar("floor", narrow.round(scalar("div", ...args), dtype));
+  return narrow.round(value, dtype);
 }
 
 /** Arithmetic and order of false < true. */
@@ -174,11 +180,11 @@ function wrap(x: Expr, dtype: DType): Expr {
 // Conversions
 
 /** A value that was of `from` (and is held in its register dtype) as `to`. */
-function legalCast(x: Expr, from: DType, to: DType): Expr {
+function legalCast(x: Expr, from: DType, to: DType, narrow: NarrowFloats): Expr {
   const dtype = registerDType(to);
   if (from === to) return x;
   if (to === "bool") return ne(x, isBigInteger(x.dtype) ? 0n : 0);
-  if (isNarrowFloat(to)) return holdsAll(from, to) ? cast(x, "float32") : toNarrow(x, to);
+  if (isNarrowFloat(to)) return holdsAll(from, to) ? cast(x, "float32") : narrow.convert(x, to);
   const value = cast(x, dtype);
   if (dtype === to || from === "bool") return value;
   const { min: low, max: high } = integerLimits(to);
@@ -194,19 +200,19 @@ function holdsAll(from: DType, to: DType): boolean {
   return bytesOf(from) < bytesOf(to) && (isUnsigned(from) || !isUnsigned(to));
 }
 
-function legalBitcast(x: Expr, from: DType, to: DType): Expr {
+function legalBitcast(x: Expr, from: DType, to: DType, narrow: NarrowFloats): Expr {
   if (from === to) return x;
   if (bytesOf(from) >= 4) return bitcast(x, to);
-  const bits = bareBits(x, from);
+  const bits = bareBits(x, from, narrow);
   if (to === "bool") return ne(bits, 0);
-  if (isNarrowFloat(to)) return decodeNarrow(bits, to);
+  if (isNarrowFloat(to)) return narrow.decode(bits, to);
   if (isUnsigned(to)) return bits;
   return wrap(bitcast(bits, "int32"), to);
 }
 
 /** The bits of a value held in a register, as uint32 with zeros above them. */
-function bareBits(x: Expr, dtype: DType): Expr {
+function bareBits(x: Expr, dtype: DType, narrow: NarrowFloats): Expr {
   if (dtype === "bool") return cast(x, "uint32");
-  if (isNarrowFloat(dtype)) return encodeNarrow(x, dtype);
+  if (isNarrowFloat(dtype)) return narrow.bits(x, dtype);
   return and(bitcast(x, "uint32"), 2 ** (bytesOf(dtype) * 8) - 1);
 }

@@ -1,7 +1,7 @@
 // float16, bfloat16, float8e4m3 and float8e5m2 by arithmetic on float32 and uint32. A value of such a dtype is held as
 // the float32 it equals. Everything is lane by lane, without tables; float32 denormals must not be flushed.
 
-import { cast, type Expr } from "../kernel/ir.js";
+import { bitcast, cast, type Expr } from "../kernel/ir.js";
 import type { NarrowFloat } from "../scalar/convert.js";
 import { type DType, isFloat } from "../scalar/dtype.js";
 import {
@@ -10,9 +10,9 @@ import {
   and,
   eq,
   floatOf,
-  ge,
   gt,
   isNaNValue,
+  le,
   like,
   lt,
   max,
@@ -83,36 +83,99 @@ const FORMATS: Record<NarrowFloat, Format> = {
 
 export const isNarrowFloat = (dtype: DType): dtype is NarrowFloat => Object.hasOwn(FORMATS, dtype);
 
-/** The float32 value of narrow bits, given as uint32 with nothing above them. */
-export function decodeNarrow(bits: Expr, dtype: NarrowFloat): Expr {
-  const { width, mantissaBits, bias, infinityBits } = FORMATS[dtype];
-  if (dtype === "bfloat16") return floatOf(shl(bits, 16));
-  const magnitude = and(bits, 2 ** (width - 1) - 1);
-  const shifted = shl(magnitude, 23 - mantissaBits);
-  // Exponent fields mean the same but for the bias. What is denormal in the narrow format takes the least exponent and
-  // the hidden one that comes with it, which is then taken away: as float32, its bits would be a denormal, and products
-  // with those take a hundred times as long.
-  const moved = add(shifted, (127 - bias) * 2 ** 23);
-  const least = 2 ** (1 - bias);
-  const denormal = sub(floatOf(add(moved, 2 ** 23)), least);
-  const finite = where(lt(shifted, 2 ** 23), denormal, floatOf(moved));
-  const special = dtype === "float8e4m3" ? like(finite, Number.NaN) : floatOf(or(shifted, 0x7f800000));
-  const value = where(ge(magnitude, infinityBits), special, finite);
-  const sign = shl(and(bits, 2 ** (width - 1)), 32 - width);
-  return floatOf(or(unsignedBits(value), sign));
+/** Conversions of narrow floats for a machine that converts some of them by itself, to and from float32. */
+export class NarrowFloats {
+  /** What values were before they were rounded: rounding and encoding are one step. */
+  private readonly sources = new Map<Expr, Expr>();
+
+  constructor(private readonly converts: readonly DType[]) {}
+
+  /** True if memory holds such values as their bits. */
+  isBits(dtype: DType): dtype is NarrowFloat {
+    return isNarrowFloat(dtype) && !this.converts.includes(dtype);
+  }
+
+  /** The float32 value of an element of memory, or of its bits in an uint32. */
+  decode(x: Expr, dtype: NarrowFloat): Expr {
+    return x.dtype === dtype ? cast(x, "float32") : decodeNarrow(x, dtype);
+  }
+
+  /** A float32 rounded to the nearest value of the narrow format, ties to even, as float32. */
+  round(x: Expr, dtype: NarrowFloat): Expr {
+    const rounded = this.isBits(dtype) ? roundNarrow(x, dtype) : cast(cast(x, dtype), "float32");
+    this.sources.set(rounded, x);
+    return rounded;
+  }
+
+  /** A value of a register dtype converted to a narrow format: rounded once. */
+  convert(x: Expr, dtype: NarrowFloat): Expr {
+    return this.round(isFloat(x.dtype) ? floatToOdd(x) : integerToOdd(x, dtype), dtype);
+  }
+
+  /** A float32 that is a value of the narrow format, as its bits in an uint32. */
+  bits(x: Expr, dtype: NarrowFloat): Expr {
+    return encodeNarrow(this.sources.get(x) ?? x, dtype);
+  }
+
+  /** The same as memory holds it. */
+  encode(x: Expr, dtype: NarrowFloat): Expr {
+    if (this.isBits(dtype)) return this.bits(x, dtype);
+    const source = this.sources.get(x) ?? x;
+    // Instructions keep what NaNs carry.
+    return cast(where(isNaNValue(source), Number.NaN, source), dtype);
+  }
 }
 
-/** The narrow bits, as uint32, of a float32 that the narrow format holds exactly. All NaNs become one. */
-export function encodeNarrow(x: Expr, dtype: NarrowFloat): Expr {
-  const { width, mantissaBits, bias, infinityBits, nanBits } = FORMATS[dtype];
+/** The float32 value of narrow bits, given as uint32 with nothing above them. */
+function decodeNarrow(bits: Expr, dtype: NarrowFloat): Expr {
+  const { width, mantissaBits, bias, infinityBits, overflow } = FORMATS[dtype];
+  if (dtype === "bfloat16") return floatOf(shl(bits, 16));
+  // As signed integers: what has no more than 31 bits is compared faster so.
+  const magnitude = and(bitcast(bits, "int32"), 2 ** (width - 1) - 1);
+  const shifted = shl(magnitude, 23 - mantissaBits);
+  // What is denormal in the narrow format takes the least exponent and the hidden one that comes with it, which is then
+  // taken away: as float32, its bits would be a denormal, and products with those take a hundred times as long.
+  const denormal = sub(floatOf(add(shifted, (127 - bias + 1) * 2 ** 23)), 2 ** (1 - bias));
+  const value = where(lt(shifted, 2 ** 23), denormal, normal());
+  const sign = shl(and(bits, 2 ** (width - 1)), 32 - width);
+  return floatOf(or(unsignedBits(value), sign));
+
+  /** Exponent fields mean the same but for the bias; the highest stands for infinity and NaN in both formats, or in one. */
+  function normal(): Expr {
+    if (Number.isNaN(overflow))
+      return where(eq(magnitude, infinityBits), Number.NaN, floatOf(add(shifted, (127 - bias) * 2 ** 23)));
+    const highest = infinityBits >> mantissaBits;
+    return mul(floatOf(add(shifted, (255 - highest) * 2 ** 23)), 2 ** (highest - 128 - bias));
+  }
+}
+
+/**
+ * A float32 rounded to the nearest value of the narrow format, ties to even, as its bits in an uint32. All NaNs become
+ * one.
+ */
+function encodeNarrow(x: Expr, dtype: NarrowFloat): Expr {
+  const { width, mantissaBits, bias, largest, overflow, infinityBits, nanBits } = FORMATS[dtype];
+  const dropped = 23 - mantissaBits;
+  const size = dtype === "bfloat16" ? x : abs(x);
+  const bits = unsignedBits(size);
+  // Half of what is dropped, less one where the last bit that stays is even; the carry goes to the exponent.
+  const half = add(and(shr(bits, dropped), 1), 2 ** (dropped - 1) - 1 - (127 - bias) * 2 ** 23);
+  const normal = shr(add(bits, half), dropped);
+  if (dtype === "bfloat16") return where(isNaNValue(x), nanBits, normal);
+  // Beside a number whose unit is that of denormals, what is one is rounded to the unit, and stands in the lowest bits;
+  // a product with float32 denormals would do as well, and takes a hundred times as long.
+  const unit = 2 ** (24 - bias - mantissaBits);
+  const denormal = sub(unsignedBits(add(size, unit)), unsignedBits(like(x, unit)));
+  const magnitude = where(lt(size, 2 ** (1 - bias)), denormal, normal);
   const sign = shr(signBit(x), 32 - width);
-  const rescaled = dtype === "bfloat16" ? abs(x) : mul(abs(x), 2 ** (bias - 127));
-  const magnitude = min(shr(unsignedBits(rescaled), 23 - mantissaBits), infinityBits);
-  return where(isNaNValue(x), nanBits, or(magnitude, sign));
+  if (!Number.isNaN(overflow)) return where(isNaNValue(x), nanBits, or(min(magnitude, infinityBits), sign));
+  // The last value that is rounded to the largest, an even one, lies between that and what would come next.
+  const last = largest + 2 ** (Math.floor(Math.log2(largest)) - mantissaBits - 1);
+  return where(le(size, last), or(magnitude, sign), nanBits);
 }
 
 /** A float32 rounded to the nearest value of the narrow format, ties to even. */
-export function roundNarrow(x: Expr, dtype: NarrowFloat): Expr {
+function roundNarrow(x: Expr, dtype: NarrowFloat): Expr {
   const { mantissaBits, bias, largest, overflow } = FORMATS[dtype];
   if (dtype === "bfloat16") {
     const bits = unsignedBits(x);
@@ -126,11 +189,6 @@ export function roundNarrow(x: Expr, dtype: NarrowFloat): Expr {
   const rounder = floatOf(add(exponent, (23 - mantissaBits) * 2 ** 23));
   const rounded = sub(add(size, rounder), rounder);
   return withSignOf(where(gt(rounded, largest), overflow, rounded), x);
-}
-
-/** A value of a register dtype converted to a narrow format: rounded once. */
-export function toNarrow(x: Expr, dtype: NarrowFloat): Expr {
-  return roundNarrow(isFloat(x.dtype) ? floatToOdd(x) : integerToOdd(x, dtype), dtype);
 }
 
 /**

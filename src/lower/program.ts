@@ -2,7 +2,8 @@
 //
 // What holds of a program (checked by `verifyProgram` in tests):
 // - Register dtypes only: every expression is bool, int32, uint32, int64, uint64, float32 or float64. Buffers may hold
-//   bool, (u)int8..64, float32, float64; half, bfloat16 and float8 buffers have become uint16 or uint8 ones.
+//   bool, (u)int8..64, float32, float64; half, bfloat16 and float8 buffers have become uint16 or uint8 ones, but for those
+//   that the target converts: a value of them is loaded, or cast from float32, and cast to float32, or stored.
 //   A load's dtype is the buffer's, or int32/uint32 for narrower integers (sign- or zero-extended); a store wraps to
 //   the buffer's width. bool is one byte, 0 or 1.
 // - Operations: const, index, valid, load, ref, splat, pack, extract, shuffle, cast, bitcast, where, comparisons; on floats add sub mul

@@ -15,11 +15,11 @@ import { RULES, type Rule } from "./rules.js";
  */
 export function lowerScalars(
   body: readonly Stmt[],
-  _target: Target,
+  target: Target,
   replaced: Map<Buffer, Buffer> = new Map(),
 ): { body: Stmt[]; replaced: ReadonlyMap<Buffer, Buffer> } {
   const expanded = expandAccumulates(body);
-  const legal = legaliseStatements(expanded, replaced);
+  const legal = legaliseStatements(expanded, replaced, target.converts ?? []);
   return { body: applyRules(legal), replaced };
 }
 

@@ -230,7 +230,7 @@ describe("functions:", () => {
           const i32x4 held = t0 ^ (~(-widen_u8x4_i32x4(*(const u8x4u *)(other + i * 4))));
           const f64x4 t1 = *(const f64x4u *)(x + i * 4);
           *(f64x4u *)(out + i * 4) = select_f64x4(held, t1 + t1, *(const f64x4u *)(y + i * 4));
-          *(u8x4u *)(mask + i * 4) = __builtin_convertvector(held & 1, u8x4);
+          *(u8x4u *)(mask + i * 4) = narrow_i32x4_u8x4(held & 1);
         }
       }
       "
@@ -264,7 +264,7 @@ describe("functions:", () => {
           *(i32x4u *)(shuffled + i * 4) = shuffle_i32x4((splat_i32x4((i32)(i * 4)) + (i32x4){0, 1, 2, 3}), (splat_i32x4(7)), 3, 4, 1, 1);
           const i32 t1 = i - 3 >= 0;
           const i32x4 mask = (i32x4){-t1, -(((i32)(i * 4 + 1)) == 5), -t1, -(!t1)};
-          *(u8x4u *)(flags + i * 4) = __builtin_convertvector(mask & 1, u8x4);
+          *(u8x4u *)(flags + i * 4) = narrow_i32x4_u8x4(mask & 1);
           if (i - 6 >= 0) {
             flags[i * 4] = -mask[3];
           }
@@ -281,7 +281,7 @@ describe("functions:", () => {
         u8 *x = (u8 *)args[1];
         for (i64 i = begin; i < end; i++) {
           const u32x8 t0 = widen_u8x8_u32x8(*(const u8x8u *)(x + i * 8));
-          *(u8x8u *)(out + i * 8) = __builtin_convertvector(t0 + t0, u8x8);
+          *(u8x8u *)(out + i * 8) = narrow_u32x8_u8x8(t0 + t0);
         }
       }
       "

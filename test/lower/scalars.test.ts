@@ -153,8 +153,9 @@ function runBody(
   body: readonly Stmt[],
   contents: ReadonlyMap<Buffer, readonly Scalar[]>,
   outputs: readonly Buffer[],
+  target = TARGET,
 ): Uint8Array[] {
-  const { body: lowered, replaced } = lowerScalars(body, TARGET);
+  const { body: lowered, replaced } = lowerScalars(body, target);
   const legal = (b: Buffer): Buffer => replaced.get(b) ?? b;
   const program: Program = {
     name: "test",
@@ -269,6 +270,26 @@ test("every 16-bit and 8-bit float survives being read and written, and being re
     const canonical = values.map((x) => bitcastScalar(x, dtype, bits));
     expectSame(encoded, canonical, bits, 0, (i) => `bits of ${dtype} ${values[i]}`);
   }
+});
+
+test("a narrow float that the machine converts stays in memory as it is", () => {
+  const target = { ...TARGET, converts: ["float16" as const] };
+  const values = samples("float16", 9) as number[];
+  const [x, y, out] = ["x", "y", "out"].map((name) => makeBuffer(name, "float16", COUNT, "global"));
+  const i = loopAtom("i", COUNT);
+  const product = scalar("mul", load(x, i), load(y, i));
+  const body = [forLoop(i, [store(out, i, scalar("add", product, load(x, i)))])];
+  expect(lowerScalars(body, target).replaced.size).toBe(0);
+  const other = [...values].reverse();
+  const contents = new Map([
+    [x, values],
+    [y, other],
+  ]);
+  const [bytes] = runBody([x, y, out], body, contents, [out], target);
+  const expected = values.map((v, k) =>
+    evaluateScalar("add", "float16", [evaluateScalar("mul", "float16", [v, other[k]]), v]),
+  );
+  expectSame(decodeElements(bytes, "float16"), expected, "float16", 0, (k) => `${values[k]} * ${other[k]}`);
 });
 
 test("bitcasts between dtypes of one width equal their definition", () => {

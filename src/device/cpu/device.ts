@@ -88,6 +88,7 @@ function target(toolchain: Toolchain, threads: number, units: readonly MatrixUni
     vectorRegisters: toolchain.vectorRegisters,
     fma: toolchain.fma,
     units,
+    converts: toolchain.half ? ["float16"] : [],
     dtypes: new Set(dtypes),
     maxBuffers: 256,
     maxBufferBytes: LARGEST_BUFFER,

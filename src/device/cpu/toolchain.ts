@@ -18,6 +18,8 @@ export interface Toolchain {
   readonly vectorBytes: number;
   readonly vectorRegisters: number;
   readonly fma: boolean;
+  /** The processor converts between float16 and float32, and the compiler knows the type. */
+  readonly half: boolean;
   /** Kinds of matrix units that the compiler knows and the processor has. */
   readonly units: readonly MatrixUnit["kind"][];
   readonly l1Bytes: number;
@@ -51,10 +53,10 @@ export async function findToolchain(cache: DiskCache, command = process.env.BRIS
   const { size, mtimeMs } = statSync(compiler);
   const identity = [realpathSync(compiler), size, mtimeMs, cpuIdentity(), CODE_FLAGS.join(" ")].join("\n");
   const key = createHash("sha256").update(identity).digest("hex");
-  const known = cache.read(`toolchain3-${key}`);
+  const known = cache.read(`toolchain4-${key}`);
   if (known !== undefined) return JSON.parse(known.toString()) as Toolchain;
   const toolchain = await inspect(compiler);
-  cache.write(`toolchain3-${key}`, Buffer.from(JSON.stringify(toolchain)));
+  cache.write(`toolchain4-${key}`, Buffer.from(JSON.stringify(toolchain)));
   return toolchain;
 }
 
@@ -123,17 +125,19 @@ function capture(compiler: string, args: readonly string[]): Promise<string> {
   });
 }
 
-type VectorFacts = Pick<Toolchain, "vectorBytes" | "vectorRegisters" | "fma" | "units">;
+type VectorFacts = Pick<Toolchain, "vectorBytes" | "vectorRegisters" | "fma" | "half" | "units">;
 
 function vectorFacts(macros: string): VectorFacts {
   const has = (name: string): boolean => macros.includes(`#define ${name} `);
   const units: MatrixUnit["kind"][] = [];
   if (has("__AMX_BF16__") && has("__AMX_INT8__")) units.push("amx");
   if (has("__AVX512VNNI__")) units.push("vnni");
-  if (has("__AVX512F__")) return { vectorBytes: 64, vectorRegisters: 32, fma: true, units };
-  if (has("__AVX__")) return { vectorBytes: 32, vectorRegisters: 16, fma: has("__FMA__"), units };
-  if (has("__aarch64__")) return { vectorBytes: 16, vectorRegisters: 32, fma: true, units };
-  return { vectorBytes: 16, vectorRegisters: 16, fma: has("__FMA__"), units };
+  const half = has("__FLT16_MAX__") && (has("__F16C__") || has("__aarch64__"));
+  const rest = { half, units };
+  if (has("__AVX512F__")) return { vectorBytes: 64, vectorRegisters: 32, fma: true, ...rest };
+  if (has("__AVX__")) return { vectorBytes: 32, vectorRegisters: 16, fma: has("__FMA__"), ...rest };
+  if (has("__aarch64__")) return { vectorBytes: 16, vectorRegisters: 32, fma: true, ...rest };
+  return { vectorBytes: 16, vectorRegisters: 16, fma: has("__FMA__"), ...rest };
 }
 
 /** Sizes of the first CPU's own data caches. */
