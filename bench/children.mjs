@@ -6,8 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { LIMITS } from "./report.mjs";
 import {
   ADAM,
+  CHAIN,
   inputsOf,
   MLP,
   MNIST_BATCH,
@@ -30,6 +32,8 @@ export const FLAGS =
 export class NodeChild {
   constructor(name, threads) {
     this.name = name;
+    /** It can say what the machine gives at most. */
+    this.measuresLimits = Object.values(LIMITS).includes(name);
     this.process = fork(WORKER, [name, String(threads)], {
       execArgv: FLAGS,
       stdio: ["ignore", "ignore", "inherit", "ipc"],
@@ -59,17 +63,22 @@ export class NodeChild {
   }
 }
 
+/** How PyTorch runs: its operations one by one, or what it compiles of them. */
+const TORCH_MODES = { PyTorch: "eager", "torch.compile": "compile" };
+export const TORCH_NAMES = Object.keys(TORCH_MODES);
+
 /** PyTorch, where Python has it. Inputs go by way of files. */
 export class TorchChild {
-  static NAME = "PyTorch";
-  name = TorchChild.NAME;
   answers = [];
   waiting = [];
 
-  constructor(threads) {
+  constructor(name, threads) {
+    this.name = name;
     this.folder = mkdtempSync(join(tmpdir(), "brisc-bench-"));
     const python = process.env.BENCH_PYTHON ?? "python3";
-    this.process = spawn(python, [TORCH, String(threads)], { stdio: ["pipe", "pipe", "ignore"] });
+    this.process = spawn(python, [TORCH, String(threads), TORCH_MODES[name]], {
+      stdio: ["pipe", "pipe", "ignore"],
+    });
     this.process.on("error", () => this.fail("there is no python3; BENCH_PYTHON may name one"));
     this.process.on("exit", (code) => this.fail(`its process ended with code ${code}: no PyTorch there?`));
     createInterface({ input: this.process.stdout }).on("line", (line) => {
@@ -91,7 +100,8 @@ export class TorchChild {
         if (this.failed !== undefined) reject(new Error(this.failed));
         else this.waiting.push({ resolve, reject });
       }));
-    if (message.error !== undefined) throw new Error(message.error);
+    const { error, unsupported } = message;
+    if (error !== undefined) throw Object.assign(new Error(error), { unsupported });
     return message;
   }
 
@@ -111,7 +121,8 @@ export class TorchChild {
       return [path, shape, data instanceof Int32Array ? "int32" : "float32"];
     });
     const options = { mnist: ADAM, mlp: MLP, transformer: TRANSFORMER }[workload.kind];
-    return { workload: { ...workload, options, top: TOP, trains: trains(workload) }, inputs: files };
+    const more = { options, top: TOP, chain: CHAIN, trains: trains(workload) };
+    return { workload: { ...workload, ...more }, inputs: files };
   }
 
   end() {

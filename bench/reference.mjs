@@ -1,6 +1,6 @@
 // What the results must be at the sampled places, computed in double precision by the definition of each operation.
 
-import { inputsOf, samplePlaces, TOP, trains } from "./workloads.mjs";
+import { CHAIN, inputsOf, samplePlaces, TOP, trains } from "./workloads.mjs";
 
 function sumOver(n, term) {
   let sum = 0;
@@ -37,6 +37,8 @@ const RULES = {
     size: a.length,
     at: (i) => Math.max(a[i] * b[i] + c[i], 0) * d[i],
   }),
+  eager: (_, [x, y]) => ({ size: x.length, at: (i) => x[i] + y[i] }),
+  chain: (_, [x, y]) => ({ size: x.length, at: (i) => x[i] + CHAIN * y[i] }),
   sumRows: ({ shapes: [[rows, n]] }, [x]) => ({
     size: n,
     at: (column) => sumOver(rows, (row) => x[row * n + column]),

@@ -12,28 +12,34 @@ if (task === "first") {
   process.exit(0);
 }
 
-/** Runs for some milliseconds, at least once; gives the time of each run. */
-async function round(current, milliseconds) {
+/** Runs for some milliseconds, `repeat` times between two looks at the clock; gives the time of each run. */
+async function round(current, milliseconds, repeat) {
   const times = [];
   const end = performance.now() + milliseconds;
   do {
     const start = performance.now();
-    await current.run();
-    times.push(performance.now() - start);
+    for (let i = 0; i < repeat; i++) await current.run();
+    times.push((performance.now() - start) / repeat);
   } while (performance.now() < end);
   return times;
 }
 
 let current;
+let roofline;
 const answers = {
   async setup({ workload }) {
     current = await library.setup(workload);
     return { sample: await current.sample() };
   },
-  round: async ({ milliseconds }) => ({ times: await round(current, milliseconds) }),
+  round: async ({ milliseconds, repeat }) => ({ times: await round(current, milliseconds, repeat) }),
+  async limit({ amount, milliseconds }) {
+    roofline ??= await library.openRoofline(amount);
+    return roofline.measure(milliseconds);
+  },
   async close() {
     await current.close();
-    current = undefined;
+    roofline?.close();
+    current = roofline = undefined;
     return {};
   },
 };
@@ -46,4 +52,5 @@ process.on("message", async (message) => {
   }
 });
 process.on("disconnect", () => process.exit(0));
-process.send({ version: library.version, note: library.note });
+const { version, note } = library;
+process.send({ version, note });

@@ -15,6 +15,7 @@ export function uniform(length, seed, low = 0, high = 1) {
 }
 
 const product = (shape) => shape.reduce((a, b) => a * b, 1);
+const elements = (shapes) => shapes.reduce((sum, shape) => sum + product(shape), 0);
 
 /** The inputs of a workload, in the order of `shapes`: floats, or where `indices` gives a limit, whole numbers below it. */
 export const inputsOf = (workload) =>
@@ -23,6 +24,19 @@ export const inputsOf = (workload) =>
     if (limit === undefined) return uniform(product(shape), i, workload.low ?? -1, 1);
     return Int32Array.from(uniform(product(shape), i, 0, limit), (x) => Math.min(Math.floor(x), limit - 1));
   });
+
+/**
+ * What a workload must do at least, for the machine's limit: its operations where its speed counts them, and its bytes, each
+ * input read once and each output written once. Undefined for those that measure overhead alone.
+ */
+export function amountOf({ unit, work, shapes, read, written }) {
+  if (unit === "us" || unit === "1/s") return undefined;
+  return {
+    operations: unit === "GFLOP/s" ? work : 0,
+    read: read ?? 4 * elements(shapes),
+    written,
+  };
+}
 
 const matmul = (rows, depth = rows, columns = rows) => ({
   name: rows === columns && rows === depth ? `matmul ${rows}` : `matmul ${rows}x${depth}x${columns}`,
@@ -33,6 +47,7 @@ const matmul = (rows, depth = rows, columns = rows) => ({
   ],
   unit: "GFLOP/s",
   work: 2 * rows * depth * columns,
+  written: 4 * rows * columns,
 });
 
 /** Square kernels, borders filled so that images keep their size. */
@@ -47,15 +62,18 @@ const conv = (name, { batch = 1, inputs, outputs = inputs, size, kernel, groups 
   ],
   unit: "GFLOP/s",
   work: (2 * batch * size ** 2 * outputs * inputs * kernel ** 2) / groups,
+  written: 4 * batch * size ** 2 * outputs,
 });
 
-/** Something bound by memory: the bytes that must move at least. */
-const moving = (name, kind, shapes, megabytes, more = {}) => ({
+/** Something bound by memory: the bytes that must be read and written at least, in units of 2^20. */
+const moving = (name, kind, shapes, [read, written], more = {}) => ({
   name,
   kind,
   shapes,
   unit: "GB/s",
-  work: megabytes * 2 ** 20,
+  work: (read + written) * 2 ** 20,
+  read: read * 2 ** 20,
+  written: written * 2 ** 20,
   ...more,
 });
 
@@ -63,6 +81,8 @@ const moving = (name, kind, shapes, megabytes, more = {}) => ({
 export const HEADS = [1, 8, 1024, 64];
 /** Elements that a top-k takes of each row. */
 export const TOP = 8;
+/** Additions, one after the other, of the step that measures what a kernel costs beside its work. */
+export const CHAIN = 20;
 
 // Small networks whose training steps are measured; weights as in the MNIST network, plain descent.
 export const MLP = { batch: 512, sizes: [784, 512, 10], lr: 0.01 };
@@ -115,18 +135,13 @@ export const WORKLOADS = [
     ],
     unit: "GB/s",
     work: 4096 * 4096 * 4,
+    written: 4096 * 4,
   },
-  moving("relu(a*b+c)*d of 16M", "fused", [[1 << 24], [1 << 24], [1 << 24], [1 << 24]], 5 * 64),
-  { name: "softmax 4096x4096", kind: "softmax", shapes: [[4096, 4096]], unit: "GB/s", work: 4096 * 4096 * 8 },
-  {
-    name: "layerNorm 4096x1024",
-    kind: "layerNorm",
-    shapes: [[4096, 1024], [1024], [1024]],
-    unit: "GB/s",
-    work: 4096 * 1024 * 8,
-  },
-  { name: "sum of 64M", kind: "sum", shapes: [[64 << 20]], low: 0, unit: "GB/s", work: (64 << 20) * 4 },
-  moving("sum over axis 0 of 4096x4096", "sumRows", [[4096, 4096]], 64),
+  moving("relu(a*b+c)*d of 16M", "fused", [[1 << 24], [1 << 24], [1 << 24], [1 << 24]], [4 * 64, 64]),
+  moving("softmax 4096x4096", "softmax", [[4096, 4096]], [64, 64]),
+  moving("layerNorm 4096x1024", "layerNorm", [[4096, 1024], [1024], [1024]], [16, 16]),
+  moving("sum of 64M", "sum", [[64 << 20]], [256, 0], { low: 0 }),
+  moving("sum over axis 0 of 4096x4096", "sumRows", [[4096, 4096]], [64, 0]),
   conv("conv 3x3 64->64 56x56", { inputs: 64, size: 56, kernel: 3 }),
   conv("conv 3x3 64->64 56x56, batch 8", { batch: 8, inputs: 64, size: 56, kernel: 3 }),
   conv("conv 1x1 3->64 224x224", { inputs: 3, outputs: 64, size: 224, kernel: 1 }),
@@ -137,15 +152,16 @@ export const WORKLOADS = [
     shapes: [HEADS, HEADS, HEADS],
     unit: "GFLOP/s",
     work: 4 * 8 * 1024 ** 2 * 64,
+    written: 4 * 8 * 1024 * 64,
   },
-  moving("transpose 4096x4096", "transpose", [[4096, 4096]], 128),
-  moving("every other column of 4096x4096", "strided", [[4096, 4096]], 96),
-  moving("rows of 50000x256 by 16384 places", "gather", [[50000, 256], [16384]], 32, {
+  moving("transpose 4096x4096", "transpose", [[4096, 4096]], [64, 64]),
+  moving("every other column of 4096x4096", "strided", [[4096, 4096]], [64, 32]),
+  moving("rows of 50000x256 by 16384 places", "gather", [[50000, 256], [16384]], [16, 16], {
     indices: { 1: 50000 },
   }),
-  moving("cumsum of 1M", "cumsum", [[1 << 20]], 8),
-  moving("sort of 1M", "sort", [[1 << 20]], 8),
-  moving("top 8 of 64 rows of 16384", "topk", [[64, 16384]], 4),
+  moving("cumsum of 1M", "cumsum", [[1 << 20]], [4, 4]),
+  moving("sort of 1M", "sort", [[1 << 20]], [4, 4]),
+  moving("top 8 of 64 rows of 16384", "topk", [[64, 16384]], [4, 0]),
   {
     name: "MNIST step, batch 128",
     kind: "mnist",
@@ -153,6 +169,9 @@ export const WORKLOADS = [
     unit: "GFLOP/s",
     // Backward costs two more products the size of the forward one, but for the first layer's input.
     work: MNIST_BATCH * 2 * (3 * MNIST_MULTIPLY_ADDS - 24 ** 2 * 25 * 32),
+    // Images; weights and their two moments, which change.
+    read: 4 * (MNIST_BATCH * 784 + 3 * elements(MNIST_SHAPES)),
+    written: 4 * 3 * elements(MNIST_SHAPES),
   },
   {
     name: "MLP 784-512-10 step, batch 512",
@@ -160,6 +179,8 @@ export const WORKLOADS = [
     shapes: [],
     unit: "GFLOP/s",
     work: 2 * MLP.batch * (2 * 784 * 512 + 3 * 512 * 10),
+    read: 4 * (MLP.batch * 784 + 784 * 512 + 512 * 10),
+    written: 4 * (784 * 512 + 512 * 10),
   },
   {
     name: "transformer layer step, 16x64x128",
@@ -167,8 +188,22 @@ export const WORKLOADS = [
     shapes: [],
     unit: "GFLOP/s",
     work: 6 * 16 * 64 * (4 * 128 * 128 + 2 * 128 * 512 + 2 * 64 * 128),
+    read: 4 * (16 * 64 * 128 + 4 * 128 * 128 + 2 * 128 * 512),
+    written: 4 * (4 * 128 * 128 + 2 * 128 * 512),
+  },
+  // So short that several together are timed.
+  { name: "eager addition of 64 numbers", kind: "eager", shapes: [[64], [64]], unit: "us", repeat: 100 },
+  {
+    name: `step of ${CHAIN} additions of 64 numbers`,
+    kind: "chain",
+    shapes: [[64], [64]],
+    unit: "us",
+    repeat: 100,
   },
 ];
+
+/** Measured apart: each run is a process. */
+export const START_UP = { name: "first results a second, fresh process", unit: "1/s" };
 
 /** Workloads whose results are the losses of training's first steps. */
 export const trains = ({ kind }) => kind === "mnist" || kind === "mlp" || kind === "transformer";

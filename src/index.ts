@@ -30,6 +30,7 @@ export {
 } from "./data/samplers.js";
 export type { WorkerOptions } from "./data/workers.js";
 export { type Ceiling, type CeilingOptions, measureCeilings } from "./engine/ceilings.js";
+export { type LeastTime, openRoofline, type Roofline, type WorkAmount } from "./engine/roofline.js";
 export {
   availableDevices,
   type DeviceInfo,

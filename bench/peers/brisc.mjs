@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import {
   ADAM,
+  CHAIN,
   inputsOf,
   MLP,
   MNIST_BATCH,
@@ -18,7 +19,7 @@ import { TRAINING_STEPS } from "./peer.mjs";
 
 export async function open(threads, deviceName) {
   process.env.BRISC_THREADS = String(threads);
-  const { Tensor, jit, nn, getDevice, setDefaultDevice } = await import("../../dist/index.js");
+  const { Tensor, jit, nn, getDevice, openRoofline, setDefaultDevice } = await import("../../dist/index.js");
   setDefaultDevice(deviceName);
   const device = await getDevice(deviceName);
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -37,6 +38,12 @@ export async function open(threads, deviceName) {
     cumsum: (x) => x.cumsum(0),
     sort: (x) => x.sort({ axis: 0 }).values,
     topk: (x) => x.topk(TOP, -1).values,
+    eager: (x, y) => x.add(y),
+    chain: (x, y) => {
+      let z = x;
+      for (let i = 0; i < CHAIN; i++) z = z.add(y).contiguous();
+      return z;
+    },
   };
 
   return {
@@ -49,7 +56,8 @@ export async function open(threads, deviceName) {
       const { groups, padding } = workload;
       const conv = (x, w) => x.conv2d(w, undefined, { padding, groups });
       const inputs = inputsOf(workload).map((data, i) => Tensor.from(data, { shape: workload.shapes[i] }));
-      const step = jit(workload.kind === "conv" ? conv : OPERATIONS[workload.kind]);
+      const operation = workload.kind === "conv" ? conv : OPERATIONS[workload.kind];
+      const step = workload.kind === "eager" ? (...args) => operation(...args).realize() : jit(operation);
       let result;
       const run = async () => {
         result?.dispose();
@@ -68,6 +76,7 @@ export async function open(threads, deviceName) {
         },
       };
     },
+    openRoofline: (amount) => openRoofline(device, amount),
     first: async () => [
       ...(await Tensor.from([1, 2, 3])
         .add(Tensor.from([4, 5, 6]))

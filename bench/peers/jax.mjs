@@ -74,6 +74,8 @@ export async function open(threads) {
           const scores = np.matmul(q, np.swapaxes(k, -1, -2)).mul(1 / Math.sqrt(shapes[0][3]));
           return np.matmul(nn.softmax(scores, -1), v);
         };
+      case "eager":
+        return (x, y) => x.add(y);
       case "transpose":
         return (x) => np.transpose(x).add(0);
       default:
@@ -89,7 +91,8 @@ export async function open(threads) {
       if (workload.kind === "mlp") return descent(mlp());
       if (workload.kind === "transformer") return descent(transformer());
       const inputs = inputsOf(workload).map((data, i) => np.array(data).reshape(workload.shapes[i]));
-      const step = jit(operation(workload));
+      const apply = operation(workload);
+      const step = workload.kind === "eager" ? apply : jit(apply);
       let result;
       const run = async () => {
         result?.dispose();

@@ -3,7 +3,7 @@
 
 import { createRequire } from "node:module";
 import { onnxModel } from "../onnx.mjs";
-import { inputsOf, samplePlaces, TOP } from "../workloads.mjs";
+import { CHAIN, inputsOf, samplePlaces, TOP } from "../workloads.mjs";
 import { Unsupported } from "./peer.mjs";
 
 /** One node over all inputs. */
@@ -27,6 +27,16 @@ function modelOf({ kind, shapes, padding, groups }) {
         { operator: "Relu", inputs: ["abc"], outputs: ["r"] },
         { operator: "Mul", inputs: ["r", "x3"] },
       ];
+      return { shape: first, model: onnxModel(nodes, shapes, first) };
+    }
+    case "eager":
+      return single("Add", {}, shapes, first);
+    case "chain": {
+      const nodes = Array.from({ length: CHAIN }, (_, i) => ({
+        operator: "Add",
+        inputs: [i === 0 ? "x0" : `t${i - 1}`, "x1"],
+        outputs: [i === CHAIN - 1 ? "y" : `t${i}`],
+      }));
       return { shape: first, model: onnxModel(nodes, shapes, first) };
     }
     case "softmax":

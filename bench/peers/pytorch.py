@@ -1,5 +1,6 @@
 # PyTorch in a process of its own: requests come as lines of JSON on the standard input, answers go to the standard output.
 # Inputs come as files of raw numbers, so that they are the same as everybody's. See peer.mjs for what each task gives.
+# Arguments: the number of threads, and "eager" or "compile" (torch.compile, for workloads that it changes).
 
 import json
 import math
@@ -11,7 +12,27 @@ import torch
 import torch.nn.functional as F
 
 torch.set_num_threads(int(sys.argv[1]))
+COMPILES = sys.argv[2] == "compile"
+# Others are one call of a library's kernel, compiled or not.
+COMPILED = {"fused", "softmax", "layerNorm", "sum", "sumRows", "chain", "mlp", "transformer", "mnist"}
 TRAINING_STEPS = 3
+
+
+class Unsupported(Exception):
+    pass
+
+
+def compiled(function):
+    return torch.compile(function) if COMPILES else function
+
+
+def chain(steps):
+    def apply(x, y):
+        for _ in range(steps):
+            x = x + y
+        return x
+
+    return apply
 
 
 def places(n):
@@ -33,6 +54,8 @@ OPERATIONS = {
     "cumsum": lambda w: lambda x: x.cumsum(0),
     "sort": lambda w: lambda x: x.sort(0).values,
     "topk": lambda w: lambda x: x.topk(w["top"], -1).values,
+    "eager": lambda w: lambda x, y: x + y,
+    "chain": lambda w: chain(w["chain"]),
 }
 
 
@@ -76,6 +99,7 @@ def training(workload, tensors):
         return (y + F.relu(y @ w1) @ w2).square().mean()
 
     last = [None]
+    loss = compiled(loss)
 
     def run():
         value = loss()
@@ -93,11 +117,13 @@ def training(workload, tensors):
 
 def setup(request):
     workload = request["workload"]
+    if COMPILES and workload["kind"] not in COMPILED:
+        raise Unsupported("it calls the same kernel as without")
     tensors = arrays(request)
     if workload["trains"]:
         run, sample = training(workload, tensors)
         return run, sample
-    apply = OPERATIONS[workload["kind"]](workload)
+    apply = compiled(OPERATIONS[workload["kind"]](workload))
     result = [None]
 
     def run():
@@ -114,7 +140,7 @@ def answer(value):
     sys.stdout.flush()
 
 
-answer({"version": torch.__version__, "note": "eager; %d threads" % torch.get_num_threads()})
+answer({"version": torch.__version__, "note": "%s; %d threads" % (sys.argv[2], torch.get_num_threads())})
 current = None
 for line in sys.stdin:
     request = json.loads(line)
@@ -127,8 +153,9 @@ for line in sys.stdin:
             end = time.perf_counter() + request["milliseconds"] / 1000
             while True:
                 start = time.perf_counter()
-                current()
-                times.append((time.perf_counter() - start) * 1000)
+                for _ in range(request["repeat"]):
+                    current()
+                times.append((time.perf_counter() - start) * 1000 / request["repeat"])
                 if time.perf_counter() >= end:
                     break
             answer({"times": times})
@@ -136,4 +163,7 @@ for line in sys.stdin:
             current = None
             answer({})
     except Exception as error:
-        answer({"error": f"{type(error).__name__}: {error}"})
+        if isinstance(error, Unsupported):
+            answer({"error": str(error), "unsupported": True})
+        else:
+            answer({"error": f"{type(error).__name__}: {error}"})

@@ -2,7 +2,7 @@
 // call returns. Convolutions are in its own layout, channels last.
 
 import { createRequire } from "node:module";
-import { inputsOf, MLP, mlpInputs, samplePlaces, TOP } from "../workloads.mjs";
+import { CHAIN, inputsOf, MLP, mlpInputs, samplePlaces, TOP } from "../workloads.mjs";
 import { TRAINING_STEPS, Unsupported } from "./peer.mjs";
 
 export async function open() {
@@ -51,6 +51,14 @@ export async function open() {
         return (x) => x.cumsum(0);
       case "topk":
         return (x) => tf.topk(x, TOP).values;
+      case "eager":
+        return (x, y) => x.add(y);
+      case "chain":
+        return (x, y) => {
+          let z = x;
+          for (let i = 0; i < CHAIN; i++) z = z.add(y);
+          return z;
+        };
       case "mnist":
         throw new Unsupported("its wasm backend has no gradient of a convolution's weights");
       default:
