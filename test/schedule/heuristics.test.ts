@@ -11,7 +11,7 @@ import * as g from "../../src/graph/node.js";
 import { heuristicSchedule } from "../../src/schedule/heuristics/heuristics.js";
 import { LIMITED_TARGET } from "../devices/limited.js";
 import { backwards, difference, fill, phasesBackwards, runKernel, runProgram } from "./compare.js";
-import { cpuTarget, kernelsOf, leaf, parsedTexts, softmax, WORKLOADS } from "./workloads.js";
+import { cpuTarget, kernelsOf, leaf, matmul, parsedTexts, softmax, WORKLOADS } from "./workloads.js";
 
 const TARGETS: readonly Target[] = [
   cpuTarget(16, 16, 1),
@@ -70,6 +70,21 @@ it("many rows are added up by threads that take whole rows", () => {
   expect(divides(g.unary("neg", g.reduceNode(leaf([1024, 8]), "max", [0])))).toEqual([true]);
   expect(divides(g.reduceNode(leaf([100, 200]), "add", [0])), "few rows").toEqual([false]);
   expect(divides(g.reduceNode(leaf([1030, 5]), "add", [0])), "less than a vector").toEqual([false]);
+});
+
+it("operands of products are packed where their rows lie too far apart for a cache", () => {
+  const packs = (root: g.Node, l2Bytes: number): number[] =>
+    kernelsOf([root], cpuTarget(64, 32, 2)).map((kernel) => {
+      const target = { ...cpuTarget(64, 32, 2), l2Bytes };
+      check(kernel, target);
+      return heuristicSchedule(kernel, target).actions.filter(({ action }) => action === "stage").length;
+    });
+  const product = (rows: number): g.Node => matmul(leaf([rows, 60]), leaf([60, 80]));
+  const transposed = matmul(g.permute(leaf([60, 80]), [1, 0]), leaf([60, 80]));
+  expect(packs(product(80), 2 ** 15), "the right one").toEqual([1]);
+  expect(packs(transposed, 2 ** 15), "both").toEqual([2]);
+  expect(packs(product(80), 2 ** 16), "all stays near").toEqual([0]);
+  expect(packs(product(56), 2 ** 15), "few rows").toEqual([0]);
 });
 
 it("rows that are read, then computed with, are asked for ahead", () => {

@@ -5,8 +5,9 @@
 // writes without allocating:
 //   launch: 0, words to skip, arguments, symbols, local bytes, phases, slot..., symbol..., (function, extent, grain)...
 //   copy:   1, words to skip, from slot, to slot, bytes
-// Slots and symbols refer to the two arrays given with the list. A phase is split by an atomic counter into chunks of
-// at least its grain; a phase no longer than its grain runs on the calling thread and wakes nobody.
+// Slots and symbols refer to the two arrays given with the list. A phase no longer than its grain runs on the calling
+// thread and wakes nobody. Any other is divided evenly: a thread takes its own part in chunks, always the same part of the
+// same extent, so that it meets what it left in its caches; then chunks of the parts of those that are late.
 
 import type { Koffi } from "./koffi.js";
 
@@ -30,7 +31,7 @@ typedef int64_t i64;
 typedef void (*Phase)(char **, const i64 *, i64, i64, char *);
 typedef struct { char *memory; i64 bytes; } Workspace;
 
-/* A phase being run: threads take chunks of it until none is left. */
+/* A phase being run. */
 typedef struct {
   Phase run;
   char **args;
@@ -38,11 +39,18 @@ typedef struct {
   i64 extent, chunk, localBytes;
 } Job;
 
+/* The iterations of a job that one thread begins with: those from next on are not yet taken. */
+typedef struct {
+  _Alignas(128) i64 next;
+  i64 end;
+} Part;
+
 /* Fields that different threads write lie in different cache lines. */
 typedef struct {
   Job job;
   int threads, started, stopping;
   pthread_t *handles;
+  Part *parts;
   pthread_mutex_t mutex;
   pthread_cond_t wake;
   Workspace own;
@@ -51,7 +59,7 @@ typedef struct {
   _Alignas(128) int inside;    /* workers that may be using the job */
   _Alignas(128) int sleeping;  /* workers waiting on the condition */
   int failed;                  /* a workspace could not be allocated */
-  _Alignas(128) i64 next;      /* the first iteration not yet taken */
+  int entered;                 /* workers that have begun, which numbers them */
 } Pool;
 
 #define LOAD(x) __atomic_load_n(&(x), __ATOMIC_SEQ_CST)
@@ -108,19 +116,22 @@ static int reserve(Workspace *w, i64 bytes) {
   return 1;
 }
 
-/* After a failure the counter is moved to the end, so that no thread goes on. */
-static void work(Pool *pool, Workspace *w) {
+/* After a failure all parts are moved to their ends, so that no thread goes on. */
+static void work(Pool *pool, Workspace *w, int self) {
   const Job *job = &pool->job;
   if (!reserve(w, job->localBytes)) {
     STORE(pool->failed, 1);
-    STORE(pool->next, job->extent);
+    for (int i = 0; i < pool->threads; i++) STORE(pool->parts[i].next, pool->parts[i].end);
     return;
   }
-  for (;;) {
-    i64 begin = ADD(pool->next, job->chunk);
-    if (begin >= job->extent) return;
-    i64 end = begin + job->chunk < job->extent ? begin + job->chunk : job->extent;
-    job->run(job->args, job->symbols, begin, end, w->memory);
+  for (int i = 0; i < pool->threads; i++) {
+    Part *part = &pool->parts[(self + i) % pool->threads];
+    for (;;) {
+      i64 begin = ADD(part->next, job->chunk);
+      if (begin >= part->end) break;
+      i64 end = begin + job->chunk < part->end ? begin + job->chunk : part->end;
+      job->run(job->args, job->symbols, begin, end, w->memory);
+    }
   }
 }
 
@@ -145,13 +156,14 @@ static unsigned await_epoch(Pool *pool, unsigned seen) {
 static void *worker(void *data) {
   Pool *pool = data;
   Workspace w = {0};
+  int self = ADD(pool->entered, 1) + 1;
   unsigned seen = 0;
   for (;;) {
     seen = await_epoch(pool, seen);
     if (LOAD(pool->stopping)) break;
     /* Either this thread sees the job closed, or the one that closed it sees this thread inside and waits. */
     ADD(pool->inside, 1);
-    if (LOAD(pool->open)) work(pool, &w);
+    if (LOAD(pool->open)) work(pool, &w, self);
     ADD(pool->inside, -1);
   }
   free(w.memory);
@@ -191,10 +203,13 @@ static int run_phase(Pool *pool, const Job *job, i64 grain) {
   /* Several chunks a thread level out their speeds. */
   i64 even = (job->extent + pool->threads * 4 - 1) / (pool->threads * 4);
   pool->job.chunk = even > grain ? even : grain;
-  STORE(pool->next, 0);
+  for (int i = 0; i < pool->threads; i++) {
+    pool->parts[i].end = job->extent * (i + 1) / pool->threads;
+    STORE(pool->parts[i].next, job->extent * i / pool->threads);
+  }
   STORE(pool->open, 1);
   announce(pool);
-  work(pool, &pool->own);
+  work(pool, &pool->own, 0);
   STORE(pool->open, 0);
   for (int spins = 0; LOAD(pool->inside) != 0; spins++) {
     if (spins < 4096) relax();
@@ -241,9 +256,12 @@ uintptr_t brisc_create(int threads) {
   Dl_info self;
   if (dladdr((void *)brisc_run, &self) != 0) dlopen(self.dli_fname, RTLD_NOW | RTLD_NODELETE);
   void *memory = NULL;
+  void *parts = NULL;
   if (posix_memalign(&memory, 128, sizeof(Pool)) != 0) return 0;
+  if (posix_memalign(&parts, 128, sizeof(Part) * (size_t)threads) != 0) return 0;
   Pool *pool = memset(memory, 0, sizeof(Pool));
   pool->threads = threads;
+  pool->parts = parts;
   pool->handles = calloc((size_t)threads, sizeof(pthread_t));
   pthread_mutex_init(&pool->mutex, NULL);
   pthread_cond_init(&pool->wake, NULL);
@@ -257,6 +275,7 @@ void brisc_destroy(Pool *pool) {
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->mutex);
   free(pool->handles);
+  free(pool->parts);
   free(pool->own.memory);
   free(pool);
 }

@@ -112,10 +112,9 @@ function weigh(
     panel.buffer.space !== "local" &&
     !hasLoaded(panel.index) &&
     uses >= 16;
-  const bytes = bytesOf(panel.dtype);
-  const spread = reduction.reduced.some((loop) => Math.abs(strideOf(panel.index, loop) ?? 0) * bytes >= 1024);
-  const large = product(moving) * bytes > draft.target.l1Bytes;
-  const pack = packable && (!consecutive || (spread && large));
+  // A tile of few rows asks for so much of the panel that it should mostly come from the first-level cache.
+  const near = rowTile < 8 ? 2 * draft.target.l1Bytes : draft.target.l2Bytes / 2;
+  const pack = packable && (!consecutive || (uses >= 64 && isSpread(panel, reduction, near)));
   if (!pack && !consecutive) return undefined;
   const stored = reduction.stores.every((x) => strideOf(x, columns) === 1);
   const again = (Math.ceil(trips / tile) * tile) / trips;
@@ -123,7 +122,7 @@ function weigh(
   const transposed = reduction.stores.every((x) => strideOf(x, row) === 1);
   const scatter = stored ? 0 : transposed ? 0.5 : 2;
   const copied = pack ? product(moving) * copyCost(panel, columns, reduction) : 0;
-  const rowsOperand = rowsToPack(reduction, columns, row);
+  const rowsOperand = rowsToPack(draft, reduction, columns, row);
   const copiedRows =
     rowsOperand === undefined ? 0 : product(movingLoops(rowsOperand, outputs, reduction)) * 0.5;
   const packing = (copied + copiedRows) / Math.max(1, product(outputs));
@@ -187,7 +186,7 @@ export function scheduleContraction(draft: Draft, c: Contraction, reduction: Red
   if (rowsFirst) draft.apply({ action: "reorder", loop: row, inside: group });
   splitEvenly(draft, row, c.rowTile);
   if (grouped && !rowsFirst) draft.apply({ action: "reorder", loop: `${column}oi`, inside: `${row}o` });
-  if (top && c.pack) packRows(draft, c, reduction);
+  if (top) packRows(draft, c, reduction);
   if (block !== undefined) sinkIntoBlock(draft, c, block);
   const parts = [`${row}i`, `${row}t`].filter((name) => draft.loop(name) !== undefined);
   for (const part of parts) {
@@ -220,12 +219,9 @@ function packPanel(draft: Draft, c: Contraction, reduction: Reduction): void {
   pack(draft, c.panel, [...names, last]);
 }
 
-/**
- * The rows' operand likewise, if it is not consecutive along the sum: it would come from another line, or page, at each
- * step of the innermost loop.
- */
+/** The rows' operand likewise, if it comes from another page at each step of the innermost loop. */
 function packRows(draft: Draft, c: Contraction, reduction: Reduction): void {
-  const rows = rowsToPack(reduction, c.columns, c.row);
+  const rows = rowsToPack(draft, reduction, c.columns, c.row);
   if (rows === undefined) return;
   const outer = reduction.outputs.filter((loop) => loop !== c.row && movesWith(rows, loop));
   const inner = reduction.reduced.filter((loop) => movesWith(rows, loop));
@@ -234,18 +230,22 @@ function packRows(draft: Draft, c: Contraction, reduction: Reduction): void {
 }
 
 /** The rows' operand if it had better be packed. */
-function rowsToPack(reduction: Reduction, columns: LoopAtom, row: LoopAtom): LoadExpr | undefined {
+function rowsToPack(
+  draft: Draft,
+  reduction: Reduction,
+  columns: LoopAtom,
+  row: LoopAtom,
+): LoadExpr | undefined {
   const moving = reduction.loads.filter((x) => movesWith(x, row));
   const [rows] = moving;
   if (moving.length !== 1 || rows.valid.length > 0 || rows.buffer.space === "local" || hasLoaded(rows.index))
     return undefined;
-  const inner = reduction.reduced.filter((loop) => movesWith(rows, loop));
-  const along = inner[inner.length - 1];
-  if (along === undefined || !isUnitStride(rows, row)) return undefined;
-  if (Math.abs(strideOf(rows.index, along) ?? 0) * bytesOf(rows.dtype) < 256) return undefined;
+  const jumps = reduction.reduced.some((loop) => bytesApart(rows, loop) >= 256);
+  if (!jumps || !isUnitStride(rows, row)) return undefined;
   const outer = reduction.outputs.filter((loop) => loop !== row && movesWith(rows, loop));
   const uses = product(reduction.outputs) / tripsOf(row) / product(outer);
-  return uses < 64 || movesWith(rows, columns) ? undefined : rows;
+  const enough = isSpread(rows, reduction, draft.target.l2Bytes / 2) ? 64 : 512;
+  return uses < enough || movesWith(rows, columns) ? undefined : rows;
 }
 
 const movingLoops = (x: LoadExpr, outputs: readonly LoopAtom[], { reduced }: Reduction): LoopAtom[] =>
@@ -256,6 +256,20 @@ function copyCost(panel: LoadExpr, columns: LoopAtom, { reduced }: Reduction): n
   if (isUnitStride(panel, columns)) return 0.25;
   return reduced.some((loop) => isUnitStride(panel, loop)) ? 0.5 : 2;
 }
+
+/**
+ * Whether what one tile uses of an operand lies so far apart that it cannot stay in a cache, of which these bytes are
+ * its own: a line on a page of its own takes the place that the whole page could.
+ */
+function isSpread(operand: LoadExpr, { reduced }: Reduction, cache: number): boolean {
+  const jumps = reduced.filter((loop) => bytesApart(operand, loop) >= 256);
+  const span = product(jumps) * Math.min(4096, ...jumps.map((loop) => bytesApart(operand, loop)));
+  return jumps.length > 0 && span > cache;
+}
+
+/** How far one iteration of a loop moves an operand. */
+const bytesApart = (operand: LoadExpr, loop: LoopAtom): number =>
+  Math.abs(strideOf(operand.index, loop) ?? 0) * bytesOf(operand.dtype);
 
 /** Copies an operand into memory that threads share, in the order of these loops. */
 function pack(draft: Draft, operand: LoadExpr, order: readonly string[]): void {
