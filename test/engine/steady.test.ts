@@ -14,11 +14,12 @@ const filled = (shape: number[], seed: number): Tensor => {
 it("weights are packed at the first call, and again after they were replaced", async () => {
   const device = await getDevice("wasm");
   const options = { device: "wasm" };
-  const weight = filled([256, 512], 1);
+  // Of a size that is worth packing: its rows lie on more pages than a cache holds.
+  const weight = filled([1024, 512], 1);
   await weight.realize(options);
   const own = jit((x: Tensor) => x.matmul(weight), options);
   const given = jit((x: Tensor, w: Tensor) => x.matmul(w), options);
-  const x = filled([64, 256], 2);
+  const x = filled([64, 1024], 2);
   const expected = await (await given(x, weight)).data();
   const submit = vi.spyOn(device, "submit");
   const lists = (): number => {
@@ -30,7 +31,7 @@ it("weights are packed at the first call, and again after they were replaced", a
   expect(lists()).toBe(2);
   expect(await (await own(x)).data()).toEqual(expected);
   expect(lists()).toBe(1);
-  weight.assign(filled([256, 512], 3));
+  weight.assign(filled([1024, 512], 3));
   const replaced = await (await own(x)).data();
   expect(lists()).toBeGreaterThan(1);
   expect(replaced).toEqual(await (await given(x, weight)).data());

@@ -107,7 +107,12 @@ describe("programs", () => {
     ["alloc local t: float32[4] at 32", "offset 32 is not a multiple of 64"],
     ["alloc local t: float32[65] at 0", "bytes 0 to 260 exceed 256 bytes of local memory"],
     ["alloc local t: float32[17] at 0 alloc local u: float32[4] at 64", "u overlaps t at bytes 0 to 68"],
-    ["alloc local t: float16[4] at 0", "local buffer t is float16, which lowering should have replaced"],
+    ["alloc local t: bfloat16[4] at 0", "local buffer t is bfloat16, which lowering should have replaced"],
+    [
+      "alloc local t: float16[4] at 0 store t[0] = neg(t[1])",
+      "neg of float16: a machine has no registers of this dtype",
+    ],
+    ["alloc local t: float16[4] at 0 store i[p] = cast.int32(t[0])", "cast of float16 to int32"],
     ["alloc scratch t: float32[4] at 0", "buffer t is scratch; here it must be local or register"],
     ["store f[p*4 + 5] = float32x4:0", "index p*4 + 5, in [5, 9], is certainly outside f"],
     ["letIndex at in [0, 4] = p + 5", "the index is in [5, 6], outside at's range [0, 4]"],
