@@ -27,6 +27,17 @@ export type Action =
    * that passes from part to part has a place for each iteration.
    */
   | { readonly action: "distribute"; readonly loop: string; readonly alone: readonly string[] }
+  /** Two loops of one length that follow each other become one, which keeps the first's name. */
+  | { readonly action: "merge"; readonly first: string; readonly second: string }
+  /** Computes what a loop stores in memory of its thread where it is read instead. */
+  | { readonly action: "inline"; readonly buffer: string }
+  /** Takes factors common to all terms out of the sum over a loop: its total is multiplied by them where it is read. */
+  | { readonly action: "factor"; readonly loop: string }
+  /**
+   * Takes the largest element of a row, the sums of e^(element - largest) and of its products, and what else loops over
+   * the row's length, in one pass over blocks of it: a larger element found later scales the sums so far (online softmax).
+   */
+  | { readonly action: "online"; readonly loop: string; readonly block: number }
   | { readonly action: "unroll"; readonly loop: string }
   | { readonly action: "vectorize"; readonly loop: string }
   | { readonly action: "parallel"; readonly loop: string }

@@ -8,6 +8,10 @@ import { distribute } from "./distribute.js";
 import { computeInside } from "./compute.js";
 import { collapse } from "./collapse.js";
 import { sink } from "./reorder.js";
+import { factorOut } from "./factor.js";
+import { inlineRow } from "./inline.js";
+import { mergeLoops } from "./merge.js";
+import { onlineRows } from "./online.js";
 import { factorReduction } from "./rfactor.js";
 import { prefix } from "./prefix.js";
 import { stage } from "./stage.js";
@@ -39,6 +43,14 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       });
     case "distribute":
       return mapLoop(body, a.loop, (s) => distribute(whole(s), a.alone));
+    case "merge":
+      return mergeLoops(body, a.first, a.second);
+    case "inline":
+      return inlineRow(body, a.buffer);
+    case "factor":
+      return factorOut(body, a.loop);
+    case "online":
+      return onlineRows(body, a.loop, a.block);
     case "unroll":
       return mapLoop(body, a.loop, (s) => {
         if (s.atom.extent.value === undefined)

@@ -49,6 +49,25 @@ export function mapLoop(
   return changed;
 }
 
+/** Replaces the block of statements that directly holds the one statement that is asked for. */
+export function mapBlock(
+  body: readonly Stmt[],
+  isAsked: (s: Stmt) => boolean,
+  what: string,
+  change: (block: readonly Stmt[], at: number) => Stmt[],
+): Stmt[] {
+  let found = 0;
+  const visit = (block: readonly Stmt[]): Stmt[] => {
+    const at = block.findIndex(isAsked);
+    if (at >= 0 && ++found === 1) return change(block, at);
+    return block.map((s) => (s.kind === "for" || s.kind === "if" ? { ...s, body: visit(s.body) } : s));
+  };
+  const changed = visit(body);
+  if (found !== 1)
+    throw new ScheduleError(found === 0 ? `there is no ${what}` : `there are ${found} of ${what}`);
+  return changed;
+}
+
 /** The loop of this name, or undefined. */
 export function findLoop(body: readonly Stmt[], name: string): ForStmt | undefined {
   let found: ForStmt | undefined;
