@@ -42,6 +42,7 @@ import {
   evaluationsOf,
   factorsAt,
   hasReuse,
+  holdsPowers,
   isOuter,
   loopsOf,
   mentionsLoaded,
@@ -204,10 +205,13 @@ class Placer {
     const inside = node.shape.filter((_, axis) => local.index[axis] === undefined).map(maxDim);
     const row = inside.reduce((product, d) => product * d, 1) * bytesOf(node.dtype);
     const again = readAgain(draft, local.level, draft.factors);
-    return (
-      row * BLOCKED_ROWS <= this.target.l2Bytes / 2 &&
-      again * CACHE_BYTE < LAUNCH + bytesOfNode(node) * MEMORY_BYTE
-    );
+    const near = row * BLOCKED_ROWS <= this.target.l2Bytes / 2 || this.goesOnline(node, draft);
+    return near && again * CACHE_BYTE < LAUNCH + bytesOfNode(node) * MEMORY_BYTE;
+  }
+
+  /** Whether a row need not be near as a whole: it is taken in blocks, one after the other (online softmax). */
+  private goesOnline(node: Node, draft: Draft): boolean {
+    return draft.online || holdsPowers(node);
   }
 
   /** Padding inside a large contraction would put a condition into its inner loop: store it once, filled. */
@@ -369,7 +373,8 @@ class Placer {
       return undefined;
     }
     const bytes = rows.reduce((product, d) => product * d, 1) * bytesOf(node.dtype);
-    if (bytes > Math.min(this.target.maxLocalBytes, this.target.l2Bytes) / 4) return undefined;
+    const near = this.goesOnline(node, draft) ? Number.POSITIVE_INFINITY : this.target.l2Bytes;
+    if (bytes > Math.min(this.target.maxLocalBytes, near) / 4) return undefined;
     const evaluations = (trips(level) * bytes) / bytesOf(node.dtype);
     if (evaluations > REDUNDANCY * elementsOf(node)) return undefined;
     if (trips(level) < 4 * this.target.threads && trips(draft.loops) > SERIAL_WORK) return undefined;
@@ -379,6 +384,7 @@ class Placer {
   private placeLocal(node: Node, draft: Draft, { level, index }: LocalPlacement): void {
     addLevel(draft, level);
     draft.placements.set(node, { kind: "local", index });
+    draft.online ||= holdsPowers(node);
     const row: LoopAtom[] = [];
     const position = index.map((x, axis) => {
       if (x !== undefined) return x;
@@ -551,6 +557,7 @@ class Placer {
       sides: new Set(),
       after: new Set(),
       contracts: false,
+      online: false,
       factors: [],
       reads: new Set(),
     };

@@ -127,6 +127,26 @@ export function wantsTiles(node: ReduceNode, fixed: readonly (Index | undefined)
   return only(a, b) && only(b, a);
 }
 
+/** Most nodes looked at for a power. */
+const MOST_OPERATIONS = 32;
+
+/** True if a value is made, element by element, of e^(x - the largest x). */
+export function holdsPowers(node: Node): boolean {
+  const open = [node];
+  for (let looked = 0; open.length > 0 && looked < MOST_OPERATIONS; looked++) {
+    const x = open.pop()!;
+    if (x.op === "reduce") continue;
+    if (x.op === "exp") {
+      const [exponent] = x.inputs;
+      if (exponent.op !== "sub") continue;
+      let [, largest]: readonly Node[] = exponent.inputs;
+      while (isMovement(largest)) [largest] = largest.inputs;
+      if (largest.op === "reduce" && largest.reduction === "max") return true;
+    } else open.push(...x.inputs);
+  }
+  return false;
+}
+
 /** The factors of a contraction's product: what each was moved from, and on which of the loops its position depends. */
 export function factorsAt(
   node: ReduceNode,

@@ -1,6 +1,15 @@
 // Gives the iterations of a reduction accumulators of their own.
 
-import { addIndex, type Index, type IndexLike, mulIndex, strideOf, toIndex } from "../../kernel/index.js";
+import {
+  addIndex,
+  type Index,
+  type IndexLike,
+  mentions,
+  mulIndex,
+  strideOf,
+  subIndex,
+  toIndex,
+} from "../../kernel/index.js";
 import {
   type AccumulateStmt,
   accumulate,
@@ -15,6 +24,7 @@ import {
   type Stmt,
   store,
   visitStatements,
+  writtenBy,
 } from "../../kernel/ir.js";
 import { reduceIdentity } from "../../scalar/evaluate.js";
 import { type Layout, ScheduleError } from "./action.js";
@@ -41,7 +51,7 @@ export function factorReduction(body: readonly Stmt[], name: string, layout: Lay
     const at = statements.findIndex((s) => findLoop([s], name) !== undefined);
     if (done || at < 0) return [...statements];
     done = true;
-    const parts = separate(statements[at], loop, target, op, layout);
+    const parts = separateWithin(statements[at], loop, target, op, layout);
     return [...statements.slice(0, at), ...parts, ...statements.slice(at + 1)];
   };
   const changed = visit(body);
@@ -51,10 +61,67 @@ export function factorReduction(body: readonly Stmt[], name: string, layout: Lay
   return changed;
 }
 
-function separate(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op"], layout: Layout): Stmt[] {
+/** What is accumulated in: a buffer from an element on. */
+interface Target {
+  readonly buffer: Buffer;
+  readonly first: Index;
+  readonly size: Index;
+}
+
+const wholly = (buffer: Buffer): Target => ({ buffer, first: toIndex(0), size: buffer.size });
+
+/**
+ * Inside of the loops in which each iteration has an element of its own, or between whose iterations the target is read
+ * or set: what accumulates separately begins and ends there.
+ */
+function separateWithin(
+  s: Stmt,
+  loop: ForStmt,
+  target: Buffer,
+  op: AccumulateStmt["op"],
+  layout: Layout,
+): Stmt[] {
+  const elements = new Map<string, Index>();
+  let varies = false;
+  visitStatements(loop.body, (x) => {
+    if (x.kind === "accumulate" && x.buffer === target) elements.set(x.index.key, x.index);
+  });
+  const [element] = elements.values();
+  visitStatements(loop.body, (x) => {
+    if (x.kind === "for" && mentions(element, x.atom)) varies = true;
+  });
+  const one = elements.size === 1 && !varies;
+  const holdsLoop = (x: Stmt): boolean => findLoop([x], loop.atom.name) !== undefined;
+  const goesInside = (x: Stmt): boolean => {
+    if ((x.kind !== "for" && x.kind !== "if") || x === loop || !holdsLoop(x)) return false;
+    if (one && x.kind === "for" && mentions(element, x.atom)) return true;
+    return x.body.some((y) => goesInside(y) || (!holdsLoop(y) && touchesOtherwise(y, target, op)));
+  };
+  if (!goesInside(s)) return separate(s, loop, wholly(target), op, layout);
+  if (!one || layout === "shared")
+    throw new ScheduleError(`rfactor: ${target.name} is read between the iterations of a loop around`);
+  const to = { buffer: target, first: element, size: toIndex(1) };
+  const inside = (x: Stmt): Stmt[] => {
+    if ((x.kind === "for" || x.kind === "if") && goesInside(x))
+      return [{ ...x, body: x.body.flatMap(inside) }];
+    return holdsLoop(x) ? separate(x, loop, to, op, layout) : [x];
+  };
+  return inside(s);
+}
+
+/** True if a statement does something else with the buffer than accumulate in it. */
+function touchesOtherwise(s: Stmt, buffer: Buffer, op: AccumulateStmt["op"]): boolean {
+  let touches = loadsOf([s]).some((x) => x.buffer === buffer);
+  visitStatements([s], (x) => {
+    if (writtenBy(x) === buffer && !(x.kind === "accumulate" && x.op === op)) touches = true;
+  });
+  return touches;
+}
+
+function separate(s: Stmt, loop: ForStmt, to: Target, op: AccumulateStmt["op"], layout: Layout): Stmt[] {
   const { atom } = loop;
-  if (layout === "own") return [joinedEachTime(s, loop, target, op)];
-  const { size } = target;
+  if (layout === "own") return [joinedEachTime(s, loop, to, op)];
+  const { buffer: target, size, first } = to;
   const space = layout === "shared" ? "scratch" : "local";
   const parts = makeBuffer(`${target.name}p`, target.dtype, mulIndex(size, atom.extent), space);
   const identity = constant(reduceIdentity(op, target.dtype), target.dtype);
@@ -71,7 +138,9 @@ function separate(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op
       ? forLoop(element, [forLoop(part, body)])
       : forLoop(part, [forLoop(element, body)]);
   };
-  const join = each("j", (element, part) => accumulate(op, target, element, load(parts, at(element, part))));
+  const join = each("j", (element, part) =>
+    accumulate(op, target, addIndex(first, element), load(parts, at(element, part))),
+  );
   if (layout === "shared") {
     if (s !== loop)
       throw new ScheduleError(`rfactor: loop ${atom.name} must be the outermost of a reduction`);
@@ -91,7 +160,11 @@ function separate(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op
   }
   // What a peeled rest accumulates goes to the target itself.
   const within = (x: Stmt): Stmt => {
-    if (x === loop) return { ...loop, body: redirect(loop.body, target, parts, (index) => at(index, atom)) };
+    if (x === loop)
+      return {
+        ...loop,
+        body: redirect(loop.body, target, parts, (index) => at(subIndex(index, first), atom)),
+      };
     return x.kind === "for" || x.kind === "if" ? { ...x, body: x.body.map(within) } : x;
   };
   const redirected = [within(s)];
@@ -104,9 +177,9 @@ function separate(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op
 }
 
 /** Each iteration accumulates in memory of its own and adds that to the target at its end. */
-function joinedEachTime(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateStmt["op"]): Stmt {
+function joinedEachTime(s: Stmt, loop: ForStmt, to: Target, op: AccumulateStmt["op"]): Stmt {
   const { atom, body } = loop;
-  const { size } = target;
+  const { buffer: target, size, first } = to;
   const own = makeBuffer(`${target.name}o`, target.dtype, size, "local");
   const identity = constant(reduceIdentity(op, target.dtype), target.dtype);
   const each = (suffix: string, make: (element: Index) => Stmt): Stmt => {
@@ -117,8 +190,8 @@ function joinedEachTime(s: Stmt, loop: ForStmt, target: Buffer, op: AccumulateSt
   const inside = [
     alloc(own),
     each("z", (element) => store(own, element, identity)),
-    ...redirect(body, target, own, (index) => index),
-    each("j", (element) => accumulate(op, target, element, load(own, element))),
+    ...redirect(body, target, own, (index) => subIndex(index, first)),
+    each("j", (element) => accumulate(op, target, addIndex(first, element), load(own, element))),
   ];
   const within = (x: Stmt): Stmt => {
     if (x === loop) return { ...loop, body: inside };

@@ -1,9 +1,9 @@
 // Nests inside others, or at the top of a kernel beside their accumulator.
 
-import { loadsOf, topologicalOrder } from "../../kernel/ir.js";
+import { type AccumulateStmt, loadsOf, topologicalOrder } from "../../kernel/ir.js";
 import { isIndependent } from "../actions/loops.js";
 import { runningTotal } from "../actions/prefix.js";
-import { asReduction, chainOf, product, type Reduction, tripsOf } from "../nest.js";
+import { asReduction, type Chain, chainOf, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 import { lanesFor } from "./vectors.js";
 import { scheduleReduction, unitStrideLoop, vectorizeReduction, SHARED_REDUCTION } from "./reduction.js";
@@ -15,20 +15,26 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
   const s = draft.loop(name);
   if (s === undefined) return;
   const chain = chainOf(s);
-  const [only] = chain.body;
-  if (!isIndependent(s) && chain.body.length === 1 && only.kind === "accumulate") {
+  const only = totalOf(chain);
+  if (!isIndependent(s) && only !== undefined) {
     const reduced = chain.loops.map((l) => l.atom);
     const reduction: Reduction = {
       outputs: [],
       reduced,
       accumulate: only,
-      loads: loadsOf([only]),
+      loads: loadsOf(chain.body),
       stores: [],
     };
     const loop = unitStrideLoop(reduction)?.name;
     if (loop === undefined) return;
     const work = product(reduced) * Math.max(1, topologicalOrder([only.value]).length);
-    if (top && draft.target.threads > 1 && work >= SHARED_REDUCTION && reduced.length === 1) {
+    if (
+      top &&
+      chain.body.length === 1 &&
+      draft.target.threads > 1 &&
+      work >= SHARED_REDUCTION &&
+      reduced.length === 1
+    ) {
       const share = Math.ceil(tripsOf(reduced[0]) / (4 * draft.target.threads) / 64) * 64;
       if (
         draft.apply({ action: "split", loop, factor: share, tail: "peel" }) &&
@@ -55,4 +61,12 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
   if (reduction !== undefined) return scheduleReduction(draft, reduction, chain, false);
   if (!chain.body.some((x) => x.kind === "for")) return scheduleElementwise(draft, chain, false);
   for (const inner of chain.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
+}
+
+/** What a nest adds up, if it does just that, and stores at most what it reads or adds to memory beside. */
+function totalOf({ body }: Chain): AccumulateStmt | undefined {
+  const sums = body.filter((s): s is AccumulateStmt => s.kind === "accumulate");
+  return sums.length === 1 && body.every((s) => s.kind === "accumulate" || s.kind === "store")
+    ? sums[0]
+    : undefined;
 }

@@ -1,6 +1,7 @@
 // Nests that reduce, to many values or to one.
 
 import type { LoopAtom } from "../../kernel/index.js";
+import { topologicalOrder } from "../../kernel/ir.js";
 import { type Chain, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 import { scheduleColumns } from "./columns.js";
@@ -11,6 +12,18 @@ import { contractionOf, scheduleContraction } from "./contraction.js";
 
 /** Operations from which a nest is worth packing operands for. */
 const PACKING_WORK = 1 << 18;
+/** Operations that become dozens. */
+const TRANSCENDENTAL: ReadonlySet<string> = new Set([
+  "exp",
+  "exp2",
+  "log",
+  "log2",
+  "sin",
+  "cos",
+  "tanh",
+  "erf",
+  "pow",
+]);
 /** Operations from which a reduction to one value is worth all threads. */
 export const SHARED_REDUCTION = 1 << 17;
 
@@ -77,7 +90,9 @@ export function vectorizeReduction(draft: Draft, name: string, lanes: number, re
   const width = fillable(lanes, tripsOf(loop));
   if (width === 1) return;
   const vectors = Math.floor(tripsOf(loop) / width);
-  const preferred = vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1;
+  // Where a term takes many operations, they alone keep the machine busy.
+  const most = topologicalOrder([reduction.accumulate.value]).some((x) => TRANSCENDENTAL.has(x.op)) ? 2 : 8;
+  const preferred = Math.min(most, vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1);
   const unroll = draft.choose(`${name} accumulators`, preferred, unrolls(loop, width));
   const lane = `${name}i`;
   if (!draft.apply({ action: "split", loop: name, factor: width, tail: "peel" })) return;

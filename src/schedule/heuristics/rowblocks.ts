@@ -12,6 +12,10 @@ import { scheduleInner } from "./inner.js";
 
 /** Most rows in a block: more find nothing nearer. */
 const MOST_ROWS = 64;
+/** With fewer rows in a block than this, what they share is read too often. */
+const FEW_ROWS = 24;
+/** Elements of a row that are taken at a time where rows are long. */
+const BLOCK = 256;
 /** Multiply-adds of a row from which a contraction is worth a block. */
 const LARGE_ROW = 1 << 9;
 
@@ -21,19 +25,66 @@ export function scheduleRowBlocks(draft: Draft, { loops, body }: Chain): boolean
   const contractions = body.filter((s): s is ForStmt => s.kind === "for" && sharesPanel(s, row));
   if (contractions.length === 0 || lanesFor(draft, body) === 1) return false;
   const outer = product(loops.slice(0, -1).map((s) => s.atom));
-  const size = blockSize(draft, row, outer, body);
+  const keys = takeOnline(draft, row, outer, body);
+  const size = blockSize(draft, row, outer, draft.loop(row.name)!.body);
   if (size < 4) return false;
   const overlapped = draft.apply({ action: "split", loop: row.name, factor: size, tail: "overlap" });
   if (!overlapped && !draft.apply({ action: "split", loop: row.name, factor: size, tail: "peel" }))
     return false;
-  const alone = contractions.map((s) => s.atom.name);
-  if (!draft.apply({ action: "distribute", loop: `${row.name}i`, alone })) return false;
+  if (!distributeRows(draft, `${row.name}i`, contractions, keys)) return false;
   const names = [...loops.slice(0, -1).map((s) => s.atom.name), `${row.name}o`];
   for (const name of names) draft.apply({ action: "parallel", loop: name });
-  const parts = draft.loop(`${row.name}o`)!.body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : []));
-  for (const part of parts) scheduleInner(draft, part, false);
+  const partsOf = (loop: string): string[] =>
+    draft.loop(loop)?.body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : [])) ?? [];
+  for (const part of partsOf(`${row.name}o`)) {
+    if (part !== keys) scheduleInner(draft, part, false);
+  }
+  if (keys !== undefined) for (const part of partsOf(keys)) scheduleInner(draft, part, false);
   if (draft.loop(`${row.name}t`) !== undefined) scheduleInner(draft, `${row.name}t`, true);
   return true;
+}
+
+/**
+ * Where rows are too long for many of them to be near, their elements are taken in blocks, each by all rows before the
+ * next; gives the loop over the blocks.
+ */
+function takeOnline(draft: Draft, row: LoopAtom, outer: number, body: readonly Stmt[]): string | undefined {
+  const searches = body.filter((s): s is ForStmt => s.kind === "for" && findsLargest(s));
+  const [search] = searches;
+  const length = search?.atom.extent.value;
+  if (searches.length !== 1 || length === undefined) return undefined;
+  const sizes = [128, 256, 512].filter((size) => size < length);
+  const few = blockSize(draft, row, outer, body) < Math.min(FEW_ROWS, tripsOf(row));
+  const preferred = few && length > BLOCK ? evenBlock(length) : length;
+  const size = draft.choose(`${search.atom.name} block`, preferred, [length, preferred, ...sizes]);
+  if (size === length) return undefined;
+  const { name } = search.atom;
+  return draft.apply({ action: "online", loop: name, block: size }) ? `${name}b` : undefined;
+}
+
+/** About BLOCK elements, so that no rest is left if that is possible. */
+function evenBlock(length: number): number {
+  for (let size = 2 * BLOCK; size >= BLOCK / 2; size -= 16) if (length % size === 0) return size;
+  return BLOCK;
+}
+
+const findsLargest = (s: ForStmt): boolean =>
+  s.body.length === 1 && s.body[0].kind === "accumulate" && s.body[0].op === "max";
+
+/** Divides the loop over a block's rows among its parts, inside of the loop over the keys if there is one. */
+function distributeRows(
+  draft: Draft,
+  rows: string,
+  contractions: readonly ForStmt[],
+  keys: string | undefined,
+): boolean {
+  const alone = contractions.map((s) => s.atom.name);
+  if (keys === undefined) return draft.apply({ action: "distribute", loop: rows, alone });
+  if (!draft.apply({ action: "distribute", loop: rows, alone: [keys] })) return false;
+  const around = draft.nestOf(keys);
+  const own = around[around.length - 2].atom.name;
+  if (!draft.apply({ action: "reorder", loop: own, inside: keys })) return false;
+  return draft.apply({ action: "distribute", loop: own, alone });
 }
 
 /** True for a contraction of some size that reads an operand which all rows share. */

@@ -3,7 +3,8 @@
 import type { LoopAtom } from "../../kernel/index.js";
 import { loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
 import { runningTotal } from "../actions/prefix.js";
-import { type Chain, isUnitStride, tripsOf } from "../nest.js";
+import { type Chain, chainOf, isUnitStride, tripsOf } from "../nest.js";
+import { condenseRows } from "./condense.js";
 import type { Draft } from "./draft.js";
 import { prefetchRows } from "./prefetch.js";
 import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
@@ -12,7 +13,10 @@ import { scheduleInner } from "./inner.js";
 import { scheduleRowBlocks } from "./rowblocks.js";
 
 /** Several nests inside shared loops: threads take rows, each nest inside is scheduled on its own. */
-export function scheduleRows(draft: Draft, chain: Chain): void {
+export function scheduleRows(draft: Draft, fused: Chain): void {
+  const [outermost] = fused.loops;
+  condenseRows(draft, fused.loops[fused.loops.length - 1].atom.name);
+  const chain = chainOf(draft.loop(outermost.atom.name)!);
   if (scheduleRowBlocks(draft, chain)) return;
   const { loops, body } = chain;
   const atoms = loops.map((s) => s.atom);
