@@ -23,3 +23,13 @@ it("the rows of a block share what they read of keys and values; their scores ar
   // The keys, laid out in panels.
   expect(shared).toBeLessThanOrEqual(1024 * 64);
 });
+
+it("keys are taken in blocks where they are many: no memory holds several rows of scores", () => {
+  const kernels = kernelsOf([attention(1024, 12_000, 64)], target);
+  expect(kernels).toHaveLength(1);
+  const scheduled = heuristicSchedule(kernels[0], target);
+  expect(scheduled.actions.map((a) => a.action)).toContain("online");
+  visitStatements(scheduled.kernel.body, (s) => {
+    if (s.kind === "alloc" && s.buffer.space === "local") expect(s.buffer.size.max).toBeLessThan(2 * 12_000);
+  });
+});

@@ -195,6 +195,171 @@ describe("distribute", () => {
   });
 });
 
+describe("merge", () => {
+  const PASSES = `kernel passes(out: float32[3], a: float32[12]) {
+    for i in 3 {
+      alloc local row: float32[4]
+      for j in 4 { store row[j] = exp(a[i*4 + j]) }
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for k in 4 { accumulate add acc[0] = row[k] }
+      store out[i] = acc[0]
+    } }`;
+  it("makes one loop of two, hands on what was stored, and drops what nobody reads then", () => {
+    expect(afterAction(PASSES, { action: "merge", first: "j", second: "k" })).toMatchInlineSnapshot(`
+      "  for i in 3 {
+          alloc local acc: float32[1]
+          store acc[0] = float32:0
+          for j in 4 {
+            accumulate add acc[0] = exp(a[i*4 + j])
+          }
+          store out[i] = acc[0]"
+    `);
+  });
+  it("refuses loops of which one needs several iterations of the other, and those of other lengths", () => {
+    const shifted = PASSES.replace("= row[k]", "= row[-k + 3]");
+    refused(shifted, { action: "merge", first: "j", second: "k" });
+    refused(PASSES.replace("k in 4", "k in 3"), { action: "merge", first: "j", second: "k" });
+    refused(PASSES, { action: "merge", first: "k", second: "j" });
+  });
+});
+
+describe("inline and factor", () => {
+  const MEAN = `kernel mean(out: float32[6], a: float32[12], b: float32[8], n: float32[3]) {
+    for i in 3 {
+      alloc local row: float32[4]
+      for j in 4 { store row[j] = mul(a[i*4 + j], n[i]) }
+      for c in 2 {
+        alloc local acc: float32[1]
+        store acc[0] = float32:0
+        for k in 4 { accumulate add acc[0] = mul(row[k], b[k*2 + c]) }
+        store out[i*2 + c] = acc[0]
+      }
+    } }`;
+  it("computes a row where it is read, and takes out of a sum what its terms have in common", () => {
+    expect(
+      afterAction(MEAN, { action: "inline", buffer: "row" }, { action: "factor", loop: "k" }),
+    ).toMatchInlineSnapshot(`
+      "  for i in 3 {
+          for c in 2 {
+            alloc local acc: float32[1]
+            store acc[0] = float32:0
+            for k in 4 {
+              accumulate add acc[0] = mul(a[i*4 + k], b[k*2 + c])
+            }
+            store out[i*2 + c] = mul(acc[0], n[i])
+          }"
+    `);
+  });
+  it("refuse a row that is filled in parts, and a sum without a common factor", () => {
+    refused(
+      MEAN,
+      { action: "split", loop: "j", factor: 2, tail: "peel" },
+      { action: "inline", buffer: "row" },
+    );
+    refused(MEAN, { action: "factor", loop: "k" });
+  });
+});
+
+describe("online", () => {
+  const text = TEXTS["mean by powers"];
+  it("takes a row block by block, scaling what was added up when a larger element is found", () => {
+    expect(afterAction(text, { action: "online", loop: "m", block: 4 })).toMatchInlineSnapshot(`
+      "  for i in 5 {
+          alloc local total: float32[1]
+          alloc local most: float32[1]
+          store most[0] = float32:-inf
+          store total[0] = float32:0
+          alloc local meanb: float32[4]
+          for jz in 4 {
+            store meanb[jz] = float32:0
+          }
+          for mb in 2 {
+            alloc local powers: float32[4]
+            alloc local mostn: float32[1]
+            alloc local mosts: float32[1]
+            alloc local mostc: float32[1]
+            store mostn[0] = most[0]
+            for m in 4 {
+              accumulate max mostn[0] = a[i*11 + mb*4 + m]
+            }
+            %1 = mostn[0]
+            store mosts[0] = where(eq(%1, float32:-inf), float32:0, %1)
+            store mostc[0] = exp(sub(most[0], mosts[0]))
+            store most[0] = mostn[0]
+            store total[0] = mul(total[0], mostc[0])
+            for p in 4 {
+              store powers[p] = exp(sub(a[i*11 + mb*4 + p], mosts[0]))
+              accumulate add total[0] = exp(sub(a[i*11 + mb*4 + p], mosts[0]))
+            }
+            for j in 4 {
+              alloc local mean: float32[1]
+              store mean[0] = float32:0
+              for k in 4 {
+                accumulate add mean[0] = mul(mul(powers[k], a[i*11]), c[mb*16 + k*4 + j])
+              }
+              store meanb[j] = add(mul(meanb[j], mostc[0]), mean[0])
+            }
+          }
+          alloc local powerst: float32[3]
+          alloc local mostnt: float32[1]
+          alloc local mostst: float32[1]
+          alloc local mostct: float32[1]
+          store mostnt[0] = most[0]
+          for mt in 3 {
+            accumulate max mostnt[0] = a[i*11 + mt + 8]
+          }
+          %2 = mostnt[0]
+          store mostst[0] = where(eq(%2, float32:-inf), float32:0, %2)
+          store mostct[0] = exp(sub(most[0], mostst[0]))
+          store most[0] = mostnt[0]
+          store total[0] = mul(total[0], mostct[0])
+          for pt in 3 {
+            store powerst[pt] = exp(sub(a[i*11 + pt + 8], mostst[0]))
+            accumulate add total[0] = exp(sub(a[i*11 + pt + 8], mostst[0]))
+          }
+          for jt in 4 {
+            alloc local meant: float32[1]
+            store meant[0] = float32:0
+            for kt in 3 {
+              accumulate add meant[0] = mul(mul(powerst[kt], a[i*11]), c[kt*4 + jt + 32])
+            }
+            store meanb[jt] = add(mul(meanb[jt], mostct[0]), meant[0])
+          }
+          store total[0] = where(eq(most[0], float32:-inf), float32:nan, total[0])
+          for jj in 4 {
+            store out[i*4 + jj] = mul(where(eq(most[0], float32:-inf), float32:nan, meanb[jj]), reciprocal(total[0]))
+          }"
+    `);
+  });
+  it("gives the same for infinite elements and NaN, wherever they stand", () => {
+    const kernel = parseKernel(text);
+    const scheduled = applySchedule(kernel, [{ action: "online", loop: "m", block: 4 }]);
+    for (const value of [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, Number.NaN]) {
+      for (const places of [[0], [10], [4, 5, 6, 7], [0, 1, 2, 3], [8, 9, 10], [...Array(11).keys()]]) {
+        const memory = fill(kernel);
+        // The first element of a row is also a factor: it stays finite where it can.
+        const elements = new Float32Array(memory[1].buffer);
+        for (const place of places) elements[11 + place] = value;
+        const expected = runKernel(kernel, memory);
+        expect(
+          difference(kernel, expected, runKernel(scheduled, memory)),
+          `${value} at ${places}`,
+        ).toBeUndefined();
+      }
+    }
+  });
+  it("refuses blocks as long as the row, what depends on the largest element otherwise, and what reads a sum", () => {
+    refused(text, { action: "online", loop: "m", block: 11 });
+    refused(text.replaceAll("exp(sub(", "abs(sub("), { action: "online", loop: "m", block: 4 });
+    refused(text.replace("mul(powers[k], a[i*11])", "mul(powers[k], total[0])"), {
+      action: "online",
+      loop: "m",
+      block: 4,
+    });
+  });
+});
+
 describe("unroll", () => {
   it("marks a loop to be written out", () => {
     expect(afterAction(NEGATION, { action: "unroll", loop: "i" })).toMatchInlineSnapshot(`

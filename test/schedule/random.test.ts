@@ -142,6 +142,10 @@ describe("random schedules", () => {
       "stage",
       "stream",
       "prefetch",
+      "merge",
+      "inline",
+      "factor",
+      "online",
     ]) {
       expect(legal.get(action) ?? 0, action).toBeGreaterThan(20);
     }

@@ -189,6 +189,7 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "vector times matrix": () => [matmul(leaf([1, 200]), leaf([200, 100]))],
   "batched matmul": () => [matmul(leaf([4, 30, 20]), leaf([4, 20, 50]))],
   attention: () => [attention(16, 40, 32)],
+  "attention of very many keys": () => [attention(30, 3000, 8)],
   "attention of many keys": () => [attention(37, 140, 32)],
   convolution: () => [relu(convolution(2, 5, 10, 12))],
   "depthwise convolution": () => [depthwise(20, 13, 22)],
@@ -226,6 +227,65 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
 
 /** Loop nests that the fuser would write otherwise, or not at all. */
 export const TEXTS: Readonly<Record<string, string>> = {
+  "logarithm of a sum of powers": `kernel powers(out: float32[5], a: float32[65]) {
+    for i in 5 {
+      alloc local row: float32[13]
+      for r in 13 { store row[r] = mul(a[i*13 + r], float32:0.5) }
+      alloc local most: float32[1]
+      store most[0] = float32:-inf
+      for m in 13 { accumulate max most[0] = row[m] }
+      alloc local total: float32[1]
+      store total[0] = float32:0
+      for k in 13 { accumulate add total[0] = exp(sub(row[k], most[0])) }
+      store out[i] = add(most[0], log(total[0]))
+    } }`,
+  "mean by powers": `kernel mean(out: float32[20], a: float32[55], c: float32[44]) {
+    for i in 5 {
+      alloc local most: float32[1]
+      store most[0] = float32:-inf
+      for m in 11 { accumulate max most[0] = a[i*11 + m] }
+      alloc local powers: float32[11]
+      alloc local total: float32[1]
+      store total[0] = float32:0
+      for p in 11 {
+        store powers[p] = exp(sub(a[i*11 + p], most[0]))
+        accumulate add total[0] = exp(sub(a[i*11 + p], most[0]))
+      }
+      for j in 4 {
+        alloc local mean: float32[1]
+        store mean[0] = float32:0
+        for k in 11 { accumulate add mean[0] = mul(mul(powers[k], a[i*11]), c[k*4 + j]) }
+        store out[i*4 + j] = mul(mean[0], reciprocal(total[0]))
+      }
+    } }`,
+  "attention of rows": `kernel attention(out: float32[20], a: float32[15], b: float32[33], c: float32[44]) {
+    for i in 5 {
+      alloc local scores: float32[11]
+      for r in 11 {
+        alloc local acc: float32[1]
+        store acc[0] = float32:0
+        for d in 3 { accumulate add acc[0] = mul(a[i*3 + d], b[r*3 + d]) }
+        store scores[r] = acc[0]
+      }
+      alloc local scaled: float32[11]
+      for s in 11 { store scaled[s] = mul(scores[s], float32:0.25) }
+      alloc local most: float32[1]
+      store most[0] = float32:-inf
+      for m in 11 { accumulate max most[0] = scaled[m] }
+      alloc local powers: float32[11]
+      for p in 11 { store powers[p] = exp(sub(scaled[p], most[0])) }
+      alloc local total: float32[1]
+      store total[0] = float32:0
+      for t in 11 { accumulate add total[0] = powers[t] }
+      alloc local weights: float32[11]
+      for w in 11 { store weights[w] = mul(powers[w], reciprocal(total[0])) }
+      for j in 4 {
+        alloc local mean: float32[1]
+        store mean[0] = float32:0
+        for k in 11 { accumulate add mean[0] = mul(weights[k], c[k*4 + j]) }
+        store out[i*4 + j] = mean[0]
+      }
+    } }`,
   matmul: `kernel matmul(out: float32[91], a: float32[65], b: float32[35]) {
     for i in 13 { for j in 7 {
       alloc local acc: float32[1]

@@ -31,37 +31,35 @@ export function distribute(s: ForStmt, alone: readonly string[]): Stmt[] {
   // What one part leaves for another has a place for each iteration.
   const widened = new Map<Buffer, Buffer>();
   for (const x of s.body) {
-    if (x.kind !== "alloc" || (users.get(x.buffer)?.size ?? 0) < 2) continue;
+    if (x.kind !== "alloc") continue;
+    const [user, ...others] = users.get(x.buffer) ?? [];
+    if (others.length === 0) {
+      if (user !== undefined) parts[user].unshift(x);
+      continue;
+    }
     const { name, dtype, size, space, lanes } = x.buffer;
     widened.set(x.buffer, makeBuffer(name, dtype, mulIndex(size, s.atom.extent), space, lanes));
   }
   const shared = [...widened.values()].map(alloc);
   const loops = parts.map((part, i) => {
     const own = loopAtom(`${s.atom.name}${i}`, s.atom.extent);
-    const kept = part.filter((x) => x.kind !== "alloc" || !widened.has(x.buffer));
-    const body = widen(kept, s.atom, s.loop, widened);
+    const body = widen(part, s.atom, s.loop, widened);
     return forLoop(own, substituteStatements(body, replacing(s.atom, toIndex(own))), s.loop);
   });
   return [...shared, ...loops];
 }
 
+/** What stands alone, and what is between; without the memory that is allocated. */
 function partsOf(body: readonly Stmt[], alone: readonly string[]): Stmt[][] {
   const parts: Stmt[][] = [];
   let between: Stmt[] = [];
-  const close = (): void => {
-    if (between.some((x) => x.kind !== "alloc")) {
-      parts.push(between);
-      between = [];
-    }
-  };
   for (const s of body) {
+    if (s.kind === "alloc") continue;
     if (s.kind === "for" && alone.includes(s.atom.name)) {
-      close();
-      // Memory allocated for the nest goes with it.
-      parts.push([...between, s]);
+      if (between.length > 0) parts.push(between);
+      parts.push([s]);
       between = [];
     } else between.push(s);
   }
-  close();
-  return parts;
+  return between.length > 0 ? [...parts, between] : parts;
 }

@@ -6,7 +6,10 @@ import { chainOf } from "../nest.js";
 import { ScheduleError } from "./action.js";
 import { mapBlock, whole, writtenIn } from "./loops.js";
 
-/** See the action. The sum's accumulator must be allocated, and be read, beside the loop. */
+/**
+ * See the action. Products are rounded in another order then, and a sum of very large terms may overflow where its terms,
+ * divided first, would not. The sum's accumulator must be allocated, and be read, beside the loop.
+ */
 export function factorOut(body: readonly Stmt[], name: string): Stmt[] {
   const fail = (why: string): never => {
     throw new ScheduleError(`factor: nothing can be taken out of the sum over ${name}: ${why}`);
@@ -29,33 +32,52 @@ export function factorOut(body: readonly Stmt[], name: string): Stmt[] {
     if (zero?.op !== "const" || Number(zero.value) !== 0) return fail("it does not begin with zero");
     const factors = factorsOf(sum.value);
     const loops = chain.loops.map((s) => s.atom);
-    const common = factors.filter((x) => {
-      const atoms = freeAtoms(x);
+    const common = factors.filter(({ value }) => {
+      const atoms = freeAtoms(value);
       return !loops.some((atom) => atoms.has(atom));
     });
     const kept = factors.filter((x) => !common.includes(x));
     if (common.length === 0 || kept.length === 0) return fail("its terms have no common factor");
-    const sources = new Set(common.flatMap((value) => loadsOf([{ ...sum, value }]).map((x) => x.buffer)));
+    const sources = new Set(common.flatMap(({ value }) => loadsOf([{ ...sum, value }]).map((x) => x.buffer)));
     if ([loop, ...rest].some((s) => [...writtenIn([s])].some((written) => sources.has(written))))
       return fail("the factor changes");
-    const product = (values: readonly Expr[]): Expr => values.reduce((a, b) => scalar("mul", a, b));
     const used = rewriteBody(rest, (x) => {
       if (x.op !== "load" || x.buffer !== buffer) return x;
-      return scalar("mul", load(buffer, x.index), product(common));
+      return times(load(buffer, x.index), common);
     });
     const inside = (s: Stmt): Stmt =>
-      s.kind === "for" ? { ...s, body: s.body.map(inside) } : { ...sum, value: product(kept) };
+      s.kind === "for" ? { ...s, body: s.body.map(inside) } : { ...sum, value: times(undefined, kept) };
     return [...block.slice(0, at), inside(loop), ...used];
   });
 }
 
-/** The factors of a product of products, from left to right. */
-function factorsOf(value: Expr): Expr[] {
-  const factors: Expr[] = [];
-  const open = [value];
+interface Factor {
+  readonly value: Expr;
+  readonly divides: boolean;
+}
+
+/** The factors of a product of products and quotients, from left to right. */
+function factorsOf(value: Expr): Factor[] {
+  const factors: Factor[] = [];
+  const open: Factor[] = [{ value, divides: false }];
   for (let x = open.pop(); x !== undefined; x = open.pop()) {
-    if (x.op === "mul") open.push(x.args[1], x.args[0]);
-    else factors.push(x);
+    const { value, divides } = x;
+    if (value.op === "mul" || value.op === "div") {
+      const [left, right] = value.args;
+      open.push({ value: right, divides: divides !== (value.op === "div") }, { value: left, divides });
+    } else factors.push(x);
   }
   return factors;
 }
+
+/** What a value becomes with further factors. */
+const times = (value: Expr | undefined, factors: readonly Factor[]): Expr =>
+  factors.reduce(
+    (product: Expr | undefined, x) =>
+      product === undefined
+        ? x.divides
+          ? scalar("reciprocal", x.value)
+          : x.value
+        : scalar(x.divides ? "div" : "mul", product, x.value),
+    value,
+  )!;

@@ -96,27 +96,29 @@ function iterationsApart(atom: LoopAtom, first: readonly Stmt[], second: readonl
 
 /** The second body after the first, with the values that the first has just stored. */
 function forward(first: readonly Stmt[], second: readonly Stmt[]): Stmt[] {
-  const changed = writtenIn(second);
-  const values = new Map<string, Expr>();
-  const key = (buffer: Buffer, index: Index) => `${buffer.id} ${index.key}`;
+  const key = (buffer: Buffer, index: Index): string => `${buffer.id} ${index.key}`;
+  const known = new Map<string, { readonly buffer: Buffer; readonly value: Expr }>();
+  const forget = (written: ReadonlySet<Buffer>): void => {
+    for (const [name, { buffer, value }] of known)
+      if (written.has(buffer) || readsAny(value, written)) known.delete(name);
+  };
   for (const s of first) {
     const written = writtenIn([s]);
-    for (const known of [...values.keys()]) {
-      if ([...written].some((buffer) => known.startsWith(`${buffer.id} `))) values.delete(known);
-    }
-    if (s.kind === "store" && s.value.dtype === s.buffer.dtype) values.set(key(s.buffer, s.index), s.value);
+    forget(written);
+    if (s.kind === "store" && s.value.dtype === s.buffer.dtype && !readsAny(s.value, written))
+      known.set(key(s.buffer, s.index), s);
   }
-  const stays = (value: Expr): boolean =>
-    !loadsOf([{ kind: "let", name: "", value }]).some((x) => changed.has(x.buffer));
+  forget(writtenIn(second));
   const taken = rewriteBody(second, (x) => {
     if (x.op !== "load" || x.valid.length > 0) return x;
-    const value = values.get(key(x.buffer, x.index));
-    return value !== undefined && !changed.has(x.buffer) && value.dtype === x.dtype && stays(value)
-      ? value
-      : x;
+    const value = known.get(key(x.buffer, x.index))?.value;
+    return value !== undefined && value.dtype === x.dtype ? value : x;
   });
   return [...first, ...taken];
 }
+
+const readsAny = (value: Expr, buffers: ReadonlySet<Buffer>): boolean =>
+  loadsOf([{ kind: "let", name: "", value }]).some((x) => buffers.has(x.buffer));
 
 /** Without the memory that is no longer read, of what is allocated among some statements. */
 function dropUnread(block: readonly Stmt[], among: readonly Stmt[]): Stmt[] {

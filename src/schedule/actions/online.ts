@@ -116,7 +116,7 @@ class Online {
       const targets = [...writtenIn([s])];
       const found = this.after.length === 0 ? this.totalsOf(s) : undefined;
       if (found !== undefined) this.parts.push({ kind: "totals", totals: found });
-      else if (this.after.length === 0 && isRow(s) && this.concernsRows(s)) {
+      else if (this.after.length === 0 && isRow(s) && this.addsUp(s, totals)) {
         this.parts.push({ kind: "row", loop: s });
         for (const x of s.body) if (x.kind === "accumulate") totals.add(x.buffer);
       } else if (this.after.length === 0 && s.kind === "store" && s.value.op === "const") this.before.push(s);
@@ -134,8 +134,12 @@ class Online {
     return space === "local" && size.value === this.length && isFloat(dtype);
   }
 
-  private concernsRows(s: ForStmt): boolean {
-    return [...writtenIn([s]), ...loadsOf([s]).map((x) => x.buffer)].some((buffer) => this.rows.has(buffer));
+  /** True for a loop that fills rows, or adds up what depends on no total. */
+  private addsUp(s: ForStmt, totals: ReadonlySet<Buffer>): boolean {
+    return (
+      [...writtenIn([s])].every((buffer) => buffer.space === "local") &&
+      loadsOf([s]).every((x) => x.buffer === this.largest || !totals.has(x.buffer))
+    );
   }
 
   /** The nest as totals over the row, if it is that. */
@@ -156,7 +160,7 @@ class Online {
     if (only.op !== "add" || only.buffer !== buffer || buffer.size.value !== 1 || initial.buffer !== buffer)
       return undefined;
     if (initial.value.op !== "const" || Number(initial.value.value) !== 0) return undefined;
-    if (!this.concernsRows(sum) || stores.some((x) => x.kind !== "store")) return undefined;
+    if (stores.some((x) => x.kind !== "store")) return undefined;
     let [place, count]: Index[] = [toIndex(0), toIndex(1)];
     for (const { atom } of [...loops].reverse()) {
       if (atom.extent.value === undefined) return undefined;
@@ -178,6 +182,12 @@ class Online {
     visitStatements(bodies, (s) => {
       if (s.kind === "alloc") inside.add(s.buffer);
     });
+    for (const buffer of [this.largest, ...this.sums]) {
+      const own = this.block.some((x) => x.kind === "alloc" && x.buffer === buffer);
+      if (!own || buffer.size.value !== 1) this.fail(`${buffer.name} is not one value for this row`);
+    }
+    const early = [...writtenIn(this.before), ...loadsOf(this.before).map((x) => x.buffer)];
+    if (early.some((buffer) => this.rows.has(buffer))) this.fail("a row is not filled element by element");
     for (const buffer of this.rows) this.degrees.set(buffer, 0);
     for (const body of bodies) {
       for (const x of loadsOf([body])) {

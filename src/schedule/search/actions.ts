@@ -1,6 +1,7 @@
 // Single actions drawn at random: what a search tries beyond the schedules that heuristics know.
 
 import { type Kernel, loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
+import type { ReduceOp } from "../../scalar/ops.js";
 import { MATRIX_UNITS } from "../../kernel/units.js";
 import type { Action } from "../actions/action.js";
 import { findLoop } from "../actions/loops.js";
@@ -16,11 +17,34 @@ const loopNames = (body: readonly Stmt[]): string[] => {
   return names;
 };
 
+/** Loops that follow each other in a block. */
+function neighbours(body: readonly Stmt[]): { first: string; second: string }[] {
+  const found: { first: string; second: string }[] = [];
+  const visit = (block: readonly Stmt[]): void => {
+    const loops = block.flatMap((s) => (s.kind === "for" ? [s.atom.name] : []));
+    for (let i = 1; i < loops.length; i++) found.push({ first: loops[i - 1], second: loops[i] });
+    for (const s of block) if (s.kind === "for" || s.kind === "if") visit(s.body);
+  };
+  visit(body);
+  return found;
+}
+
+/** Loops that do nothing but accumulate. */
+function reductionsBy(op: ReduceOp, body: readonly Stmt[]): string[] {
+  const names: string[] = [];
+  visitStatements(body, (s) => {
+    if (s.kind !== "for" || s.body.length !== 1) return;
+    const [only] = s.body;
+    if (only.kind === "accumulate" && only.op === op) names.push(s.atom.name);
+  });
+  return names;
+}
+
 /** An action that names loops and buffers of the kernel; it may well be illegal there. */
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(19)) {
+  switch (choices.below(24)) {
     case 0:
     case 1:
     case 2:
@@ -74,6 +98,25 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
     }
     case 14:
       return { action: "prefix", loop, layout: pick(choices, ["lanes", "shared"]) };
+    case 18:
+    case 19:
+      return {
+        action: "merge",
+        ...pick(choices, [...neighbours(kernel.body), { first: loop, second: loop }]),
+      };
+    case 20: {
+      const rows: string[] = [];
+      visitStatements(kernel.body, (s) => {
+        if (s.kind === "alloc" && s.buffer.space === "local") rows.push(s.buffer.name);
+      });
+      return { action: "inline", buffer: pick(choices, ["none", ...rows]) };
+    }
+    case 21:
+      return { action: "factor", loop: pick(choices, [...reductionsBy("add", kernel.body), loop]) };
+    case 22: {
+      const largest = pick(choices, [...reductionsBy("max", kernel.body), loop]);
+      return { action: "online", loop: largest, block: pick(choices, FACTORS) };
+    }
     case 17:
       return { action: "tensorize", loop, unit: pick(choices, MATRIX_UNITS).name };
     default:
