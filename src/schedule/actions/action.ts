@@ -75,7 +75,7 @@ export type Action =
   | { readonly action: "stream"; readonly buffer: string }
   /**
    * The body of `at` asks for what it will read of a buffer at its own place, but so many iterations of `next`, a loop
-   * around it or itself, later; of loops inside of it only for what their first iterations read.
+   * around it or itself, later: of short loops inside of it for each line of memory, of others for the first.
    */
   | {
       readonly action: "prefetch";

@@ -1,9 +1,23 @@
 // Asks for memory before it is read.
 
-import { addIndex, type LoopAtom, mentions, substituteIndex } from "../../kernel/index.js";
+import {
+  addIndex,
+  type Index,
+  type LoopAtom,
+  mentions,
+  strideOf,
+  substituteIndex,
+  toIndex,
+} from "../../kernel/index.js";
 import { loadsOf, type PrefetchStmt, type Stmt, visitStatements } from "../../kernel/ir.js";
 import { type Action, ScheduleError } from "./action.js";
-import { findLoop, hasLoaded, mapLoop } from "./loops.js";
+import { bytesOf } from "../../scalar/dtype.js";
+import { findLoop, hasLoaded, mapLoop, replacing } from "./loops.js";
+
+/** Bytes that come from memory together. */
+const LINE = 64;
+/** Most lines asked for at a time. */
+const MOST_LINES = 8;
 
 export function prefetch(body: readonly Stmt[], a: Extract<Action, { action: "prefetch" }>): Stmt[] {
   const next = findLoop(body, a.next);
@@ -12,7 +26,7 @@ export function prefetch(body: readonly Stmt[], a: Extract<Action, { action: "pr
   if (!Number.isInteger(a.ahead) || a.ahead < 1)
     throw new ScheduleError(`prefetch: ${a.ahead} is no number of iterations ahead`);
   return mapLoop(body, a.at, (s) => {
-    const inside = new Set(loopsIn(s.body));
+    const inside = loopsIn(s.body);
     const places = new Map<string, PrefetchStmt>();
     for (const { buffer, index } of loadsOf(s.body)) {
       if (buffer.name !== a.buffer) continue;
@@ -20,15 +34,26 @@ export function prefetch(body: readonly Stmt[], a: Extract<Action, { action: "pr
         throw new ScheduleError(`prefetch: where ${a.buffer} is read is not known before`);
       if (!mentions(index, next.atom))
         throw new ScheduleError(`prefetch: loop ${a.next} does not move in ${a.buffer}`);
-      const later = substituteIndex(index, (atom) => {
-        if (atom === next.atom) return addIndex(atom, a.ahead);
-        return atom.kind === "loop" && inside.has(atom) ? 0 : undefined;
-      });
-      places.set(later.key, { kind: "prefetch", buffer, index: later });
+      const later = substituteIndex(index, (atom) =>
+        atom === next.atom ? addIndex(atom, a.ahead) : undefined,
+      );
+      for (const line of linesOf(later, inside, bytesOf(buffer.dtype)))
+        places.set(line.key, { kind: "prefetch", buffer, index: line });
     }
     if (places.size === 0) throw new ScheduleError(`prefetch: loop ${a.at} reads nothing of ${a.buffer}`);
     return [{ ...s, body: [...places.values(), ...s.body] }];
   });
+}
+
+/** The places that loops run through: a line apart for a few iterations, only the first where they are many or near. */
+function linesOf(index: Index, loops: readonly LoopAtom[], bytes: number): Index[] {
+  let places = [index];
+  for (const loop of loops) {
+    const steps = Math.abs(strideOf(index, loop) ?? 0) * bytes >= LINE ? (loop.extent.value ?? 1) : 1;
+    const values = Array.from({ length: steps <= MOST_LINES ? steps : 1 }, (_, i) => i);
+    places = places.flatMap((x) => values.map((i) => substituteIndex(x, replacing(loop, toIndex(i)))));
+  }
+  return places;
 }
 
 function loopsIn(body: readonly Stmt[]): LoopAtom[] {

@@ -4,6 +4,7 @@
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
 import { type Buffer, type ForStmt, loadsOf, type Stmt } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
+import { tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 
 /** Rows of fewer bytes follow so closely that the hardware fetches them. */
@@ -25,11 +26,26 @@ export function prefetchRows(draft: Draft, rows: string): void {
   for (const buffer of new Set(loadsOf(row.body).map((x) => x.buffer))) {
     const large = buffer.space === "global" && buffer.size.min * bytesOf(buffer.dtype) > l2Bytes;
     if (!large || rowBytes(buffer) < SHORTEST_ROW || rowBytes(buffer) > l2Bytes / 4) continue;
-    const last = nests.filter((s) => reads(s.body, buffer)).at(-1);
-    const at = last && vectorsOf(last, buffer);
-    if (at !== undefined)
-      draft.apply({ action: "prefetch", buffer: buffer.name, at: at.name, next: rows, ahead: 1 });
+    for (const nest of lastReading(nests, buffer)) {
+      const at = vectorsOf(nest, buffer);
+      if (at !== undefined)
+        draft.apply({ action: "prefetch", buffer: buffer.name, at: at.name, next: rows, ahead: 1 });
+    }
   }
+}
+
+/** The nests of the last pass over a row: the last large one, and what it left over. */
+function lastReading(nests: readonly ForStmt[], buffer: Buffer): ForStmt[] {
+  const readers = nests.filter((s) => reads(s.body, buffer));
+  const sizes = readers.map((s) => tripsIn(s));
+  const most = Math.max(...sizes);
+  return readers.slice(sizes.findLastIndex((size) => 2 * size >= most));
+}
+
+/** Iterations of the innermost loops of a nest. */
+function tripsIn(s: ForStmt): number {
+  const inner = s.body.filter((x): x is ForStmt => x.kind === "for");
+  return tripsOf(s.atom) * Math.max(1, ...inner.map(tripsIn));
 }
 
 const reads = (body: readonly Stmt[], buffer: Buffer): boolean =>

@@ -12,6 +12,8 @@ import { contractionOf, scheduleContraction } from "./contraction.js";
 
 /** Operations from which a nest is worth packing operands for. */
 const PACKING_WORK = 1 << 18;
+/** Elements left over by whole vectors that are worth shorter ones. */
+const SHORTEST_REST = 4;
 /** Operations that become dozens. */
 const TRANSCENDENTAL: ReadonlySet<string> = new Set([
   "exp",
@@ -91,7 +93,7 @@ export function vectorizeReduction(draft: Draft, name: string, lanes: number, re
   if (width === 1) return;
   const vectors = Math.floor(tripsOf(loop) / width);
   // Where a term takes many operations, they alone keep the machine busy.
-  const most = topologicalOrder([reduction.accumulate.value]).some((x) => TRANSCENDENTAL.has(x.op)) ? 2 : 8;
+  const most = topologicalOrder([reduction.accumulate.value]).some((x) => TRANSCENDENTAL.has(x.op)) ? 4 : 8;
   const preferred = Math.min(most, vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1);
   const unroll = draft.choose(`${name} accumulators`, preferred, unrolls(loop, width));
   const lane = `${name}i`;
@@ -101,6 +103,9 @@ export function vectorizeReduction(draft: Draft, name: string, lanes: number, re
     draft.apply({ action: "vectorize", loop: part });
   }
   draft.apply({ action: "reorder", loop: lane });
+  const rest = draft.loop(`${name}t`)?.atom;
+  if (rest !== undefined && tripsOf(rest) >= SHORTEST_REST)
+    vectorizeReduction(draft, rest.name, width / 2, { ...reduction, reduced: [rest] });
   if (unroll === 1) return;
   const vector = `${name}o`;
   if (!draft.apply({ action: "split", loop: vector, factor: unroll, tail: "peel" })) return;
