@@ -13,7 +13,7 @@ import { contractionOf, scheduleContraction } from "./contraction.js";
 /** Operations from which a nest is worth packing operands for. */
 const PACKING_WORK = 1 << 18;
 /** Elements left over by whole vectors that are worth shorter ones. */
-const SHORTEST_REST = 4;
+const SHORTEST_REST = 8;
 /** Operations that become dozens. */
 const TRANSCENDENTAL: ReadonlySet<string> = new Set([
   "exp",
