@@ -224,6 +224,49 @@ describe("merge", () => {
   });
 });
 
+describe("overlay", () => {
+  const SHARES = `kernel shares(out: float32[12], a: float32[12]) {
+    for i in 3 {
+      alloc local row: float32[4]
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for j in 4 { store row[j] = exp(a[i*4 + j]) }
+      for k in 4 { accumulate add acc[0] = row[k] }
+      for c in 4 { store out[i*4 + c] = div(row[c], acc[0]) }
+    } }`;
+  it("keeps a row where the output will lie", () => {
+    expect(afterAction(SHARES, { action: "overlay", row: "row", output: "out" })).toMatchInlineSnapshot(`
+      "  for i in 3 {
+          alloc local acc: float32[1]
+          store acc[0] = float32:0
+          for j in 4 {
+            store out[i*4 + j] = exp(a[i*4 + j])
+          }
+          for k in 4 {
+            accumulate add acc[0] = out[i*4 + k]
+          }
+          for c in 4 {
+            store out[i*4 + c] = div(out[i*4 + c], acc[0])
+          }"
+    `);
+  });
+  it("refuses rows that are read otherwise, later, or share places", () => {
+    for (const [from, to] of [
+      ["div(row[c]", "div(row[-c + 3]"],
+      ["out[i*4 + c]", "out[i*3 + c]"],
+      ["for c in 4", "for c in 3"],
+      ["acc[0]) }", "acc[0]) } store out[0] = row[0]"],
+      ["acc[0]) }", "acc[0]) } for d in 4 { accumulate add acc[0] = row[d] }"],
+    ])
+      refused(SHARES.replace(from, to), { action: "overlay", row: "row", output: "out" });
+    refused(SHARES, { action: "overlay", row: "row", output: "a" });
+    refused(SHARES, { action: "overlay", row: "acc", output: "out" });
+    const twice = { action: "split", loop: "i", factor: 2, tail: "overlap" } as const;
+    refused(SHARES, { action: "overlay", row: "row", output: "out" }, twice);
+    refused(SHARES, twice, { action: "overlay", row: "row", output: "out" });
+  });
+});
+
 describe("inline and factor", () => {
   const MEAN = `kernel mean(out: float32[6], a: float32[12], b: float32[8], n: float32[3]) {
     for i in 3 {

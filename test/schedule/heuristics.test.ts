@@ -87,6 +87,16 @@ it("operands of products are packed where their rows lie too far apart for a cac
   expect(packs(product(56), 2 ** 15), "few rows").toEqual([0]);
 });
 
+it("a row lies in the output that is computed from it, where programs cannot say what caches do", () => {
+  const overlays = (target: Target): boolean[] =>
+    kernelsOf([softmax(leaf([20, 100]), 1)], target).map((kernel) => {
+      check(kernel, target);
+      return heuristicSchedule(kernel, target).actions.some(({ action }) => action === "overlay");
+    });
+  expect(overlays(cpuTarget(16, 16, 2))).toEqual([true]);
+  expect(overlays({ ...cpuTarget(16, 16, 2), cacheBytes: 2 ** 20 })).toEqual([false]);
+});
+
 it("rows that are read, then computed with, are asked for ahead", () => {
   const target = { ...cpuTarget(64, 32, 2), cacheBytes: 2 ** 30, l2Bytes: 2 ** 16 };
   const asksAhead = (root: g.Node): boolean[] =>

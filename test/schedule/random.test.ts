@@ -146,6 +146,7 @@ describe("random schedules", () => {
       "inline",
       "factor",
       "online",
+      "overlay",
     ]) {
       expect(legal.get(action) ?? 0, action).toBeGreaterThan(20);
     }

@@ -319,6 +319,20 @@ export const TEXTS: Readonly<Record<string, string>> = {
       for l in 10 { accumulate add s[0] = row[l] }
       for n in 10 { store out[i*10 + n] = mul(row[n], s[0]) }
     } }`,
+  softmax: `kernel softmax(out: float32[77], a: float32[77]) {
+    for i in 7 {
+      alloc local most: float32[1]
+      store most[0] = float32:-inf
+      for m in 11 { accumulate max most[0] = a[i*11 + m] }
+      alloc local powers: float32[11]
+      alloc local total: float32[1]
+      store total[0] = float32:0
+      for p in 11 {
+        store powers[p] = exp(sub(a[i*11 + p], most[0]))
+        accumulate add total[0] = exp(sub(a[i*11 + p], most[0]))
+      }
+      for j in 11 { store out[i*11 + j] = div(powers[j], total[0]) }
+    } }`,
   total: `kernel total(out: float32[1], a: float32[130]) {
     alloc local acc: float32[1]
     store acc[0] = float32:0

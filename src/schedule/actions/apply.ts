@@ -12,6 +12,7 @@ import { factorOut } from "./factor.js";
 import { inlineRow } from "./inline.js";
 import { mergeLoops } from "./merge.js";
 import { onlineRows } from "./online.js";
+import { overlay } from "./overlay.js";
 import { factorReduction } from "./rfactor.js";
 import { prefix } from "./prefix.js";
 import { stage } from "./stage.js";
@@ -47,6 +48,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return mergeLoops(body, a.first, a.second);
     case "inline":
       return inlineRow(body, a.buffer);
+    case "overlay":
+      return overlay(body, a.row, a.output);
     case "factor":
       return factorOut(body, a.loop);
     case "online":

@@ -18,6 +18,7 @@ export function scheduleRows(draft: Draft, fused: Chain): void {
   condenseRows(draft, fused.loops[fused.loops.length - 1].atom.name);
   const chain = chainOf(draft.loop(outermost.atom.name)!);
   if (scheduleRowBlocks(draft, chain)) return;
+  overlayRows(draft, outermost.atom.name);
   const { loops, body } = chain;
   const atoms = loops.map((s) => s.atom);
   const inner = body.flatMap((s) => (s.kind === "for" ? [s.atom.name] : []));
@@ -37,6 +38,23 @@ export function scheduleRows(draft: Draft, fused: Chain): void {
   }
   for (const name of inner) scheduleInner(draft, name, false);
   prefetchRows(draft, atoms[atoms.length - 1].name);
+}
+
+/**
+ * Rows from which outputs are computed lie in them where programs cannot say what to fetch and what to keep: memory is
+ * written as the row is computed then, and not only when it is complete.
+ */
+function overlayRows(draft: Draft, outermost: string): void {
+  if (draft.target.cacheBytes !== undefined) return;
+  const rows: string[] = [];
+  const outputs = new Set<string>();
+  visitStatements([draft.loop(outermost)!], (s) => {
+    if (s.kind === "alloc" && s.buffer.space === "local" && s.buffer.size.max > 1) rows.push(s.buffer.name);
+    if (s.kind === "store" && s.buffer.space === "global") outputs.add(s.buffer.name);
+  });
+  for (const row of rows) {
+    for (const output of outputs) if (draft.apply({ action: "overlay", row, output })) break;
+  }
 }
 
 /** An outer loop along which the rows lie next to each other, if the rows themselves are not consecutive. */

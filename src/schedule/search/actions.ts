@@ -4,7 +4,7 @@ import { type Kernel, loadsOf, type Stmt, visitStatements } from "../../kernel/i
 import type { ReduceOp } from "../../scalar/ops.js";
 import { MATRIX_UNITS } from "../../kernel/units.js";
 import type { Action } from "../actions/action.js";
-import { findLoop } from "../actions/loops.js";
+import { findLoop, writtenIn } from "../actions/loops.js";
 import { type Choices, pick } from "./choices.js";
 
 const FACTORS = [2, 3, 4, 5, 8, 16, 32] as const;
@@ -40,11 +40,21 @@ function reductionsBy(op: ReduceOp, body: readonly Stmt[]): string[] {
   return names;
 }
 
+/** Memory of a thread for more than one element. */
+function rowsOf(body: readonly Stmt[]): string[] {
+  const names: string[] = [];
+  visitStatements(body, (s) => {
+    if (s.kind === "alloc" && s.buffer.space === "local" && s.buffer.size.value !== 1)
+      names.push(s.buffer.name);
+  });
+  return names;
+}
+
 /** An action that names loops and buffers of the kernel; it may well be illegal there. */
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(24)) {
+  switch (choices.below(25)) {
     case 0:
     case 1:
     case 2:
@@ -104,12 +114,12 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
         action: "merge",
         ...pick(choices, [...neighbours(kernel.body), { first: loop, second: loop }]),
       };
-    case 20: {
-      const rows: string[] = [];
-      visitStatements(kernel.body, (s) => {
-        if (s.kind === "alloc" && s.buffer.space === "local") rows.push(s.buffer.name);
-      });
-      return { action: "inline", buffer: pick(choices, ["none", ...rows]) };
+    case 20:
+      return { action: "inline", buffer: pick(choices, ["none", ...rowsOf(kernel.body)]) };
+    case 23: {
+      const outputs = kernel.params.filter((buffer) => writtenIn(kernel.body).has(buffer));
+      const row = pick(choices, [...rowsOf(kernel.body), "none"]);
+      return { action: "overlay", row, output: pick(choices, outputs).name };
     }
     case 21:
       return { action: "factor", loop: pick(choices, [...reductionsBy("add", kernel.body), loop]) };
