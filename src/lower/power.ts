@@ -32,7 +32,7 @@ import {
   where,
   xor,
 } from "./arithmetic.js";
-import { coefficientsOf, nearestPower, scaleByPower, splitExponent } from "./transcendental.js";
+import { coefficientsOf, limitPower, nearestPower, scaleByPower, splitExponent } from "./transcendental.js";
 
 const INFINITY = Number.POSITIVE_INFINITY;
 
@@ -117,8 +117,7 @@ function log2OfSize(size: Expr): Pair {
 
 /** 2^(high + low), also where that overflows or rounds to 0. */
 function exp2OfPair({ high, low }: Pair): Expr {
-  const [least, most] = high.dtype === "float64" ? [-2046, 1025] : [-260, 129];
-  const inside = min(max(high, least), most);
+  const inside = limitPower(high);
   const power = nearestPower(inside, 1);
   // The low part is this small already where the high one was not limited.
   const rest = min(max(low, -(2 ** -10)), 2 ** -10);

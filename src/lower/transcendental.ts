@@ -53,37 +53,55 @@ interface Power {
 }
 
 /**
- * n = the integer nearest to x * factor, ready to scale by 2^(n-1): the field of that power lies in the lowest bits.
- * x must be small enough for the field to fit its 9 (12) bits with sign.
+ * n = the integer nearest to x * factor, ready to scale by 2^(n-1): the field of that power, or of one `raised`, lies in
+ * the lowest bits. x must be small enough for the field to fit its 9 (12) bits with sign.
  */
-export function nearestPower(x: Expr, factor: number): Power {
+export function nearestPower(x: Expr, factor: number, raised = 0): Power {
   const { rounder, bias } = layoutOf(x);
-  const offset = rounder + bias - 1;
+  const offset = rounder + bias - 1 + raised;
   const shifted = factor === 1 ? add(x, offset) : fma(x, factor, offset);
   return { whole: sub(shifted, offset), bits: signedBits(shifted) };
 }
 
+/** The greatest n of which 2^n and all powers below it round to 0. */
+const leastPower = (x: Expr): number => -(layoutOf(x).bias + layoutOf(x).mantissaBits + 1);
+
+/** x limited so that n = x / unit is what `scaleByPower` can take, and gives 0 and infinity at the ends; NaN stays. */
+export const limitPower = (x: Expr, unit = 1): Expr =>
+  min(max(x, leastPower(x) * unit), (layoutOf(x).bias + 2) * unit);
+
 /**
- * x * 2^(n-1): n may lie below the normal exponents, and the result is rounded once. From twice the least exponent on the
- * factor is 0: products that underflow are a hundred times slower than others, and masked scores would give many.
+ * x * 2^(n-1): n may lie below the normal exponents, and the result is rounded once. With the least n the last factor is 0: products that underflow are a hundred times slower than others, and masked scores would give many.
  */
 export function scaleByPower(x: Expr, { bits }: Power): Expr {
   const { mantissaBits, bias } = layoutOf(x);
-  const one = BigInt(bias) << BigInt(mantissaBits);
+  const fieldOf = (power: number): bigint => BigInt(power) << BigInt(mantissaBits);
   const field = shl(bits, mantissaBits);
-  const normal = max(field, 1n << BigInt(mantissaBits));
-  const rest = max(add(sub(field, normal), one), 0);
-  return mul(mul(x, floatOf(normal)), floatOf(rest));
+  const first = max(field, fieldOf(bias - mantissaBits - 2));
+  const rest = add(sub(field, first), fieldOf(bias));
+  return mul(mul(x, floatOf(first)), floatOf(rest));
 }
-
-/** x limited to exponents that `scaleByPower` can take, and that give infinity and 0; NaN stays. */
-const limit = (x: Expr, low: number, high: number): Expr => min(max(x, low), high);
 
 export function exp(x: Expr): Expr {
   const c = coefficientsOf(x);
-  const inside = x.dtype === "float64" ? limit(x, -1418, 710) : limit(x, -180, 89);
+  if (isNegative(x)) {
+    const inside = max(x, leastPower(x) * Math.LN2);
+    // What keeps the field of the least power from being negative is a factor of the coefficients instead.
+    const raised = layoutOf(x).mantissaBits + 2;
+    const { whole, bits } = nearestPower(inside, LOG2_E, raised);
+    const lowered = c.exp.map((factor) => factor * 2 ** -raised);
+    const power = floatOf(shl(bits, layoutOf(x).mantissaBits));
+    return mul(polynomial(reduceByLog2(inside, whole), lowered), power);
+  }
+  const inside = limitPower(x, Math.LN2);
   const power = nearestPower(inside, LOG2_E);
   return scaleByPower(polynomial(reduceByLog2(inside, power.whole), c.exp), power);
+}
+
+/** True for what is seen to be at most 0, or NaN. */
+function isNegative(x: Expr): boolean {
+  if (x.op === "min") return x.args.some((arg) => arg.op === "const" && Number(arg.value) <= 0);
+  return x.op === "neg" && x.args[0].op === "abs";
 }
 
 /** x - n ln 2; the first product is exact. */
@@ -93,7 +111,7 @@ function reduceByLog2(x: Expr, n: Expr): Expr {
 }
 
 export function exp2(x: Expr): Expr {
-  const inside = x.dtype === "float64" ? limit(x, -2046, 1025) : limit(x, -260, 129);
+  const inside = limitPower(x);
   const power = nearestPower(inside, 1);
   return scaleByPower(polynomial(sub(inside, power.whole), coefficientsOf(x).exp2), power);
 }

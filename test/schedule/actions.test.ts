@@ -224,6 +224,51 @@ describe("merge", () => {
   });
 });
 
+describe("bound", () => {
+  const POWERS = `kernel powers(out: float32[12], a: float32[12]) {
+    for i in 3 {
+      alloc local most: float32[1]
+      store most[0] = float32:-inf
+      for k in 4 { accumulate max most[0] = a[i*4 + k] }
+      for j in 4 { store out[i*4 + j] = exp(sub(a[i*4 + j], most[0])) }
+    } }`;
+  it("says that a difference to the largest element is not positive", () => {
+    expect(afterAction(POWERS, { action: "bound", loop: "k" })).toMatchInlineSnapshot(`
+      "  for i in 3 {
+          alloc local most: float32[1]
+          store most[0] = float32:-inf
+          for k in 4 {
+            accumulate max most[0] = a[i*4 + k]
+          }
+          for j in 4 {
+            store out[i*4 + j] = exp(min(sub(a[i*4 + j], most[0]), float32:0))
+          }"
+    `);
+  });
+  it("leaves online softmax possible", () => {
+    const text = TEXTS["mean by powers"];
+    const online = { action: "online", loop: "m", block: 4 } as const;
+    expect(afterAction(text, { action: "bound", loop: "m" }, online)).toContain("exp(min(sub(a[");
+    const other = text.replaceAll(
+      "exp(sub(a[i*11 + p], most[0]))",
+      "exp(min(sub(a[i*11], most[0]), float32:0))",
+    );
+    refused(other, online);
+  });
+  it("refuses what is not among the elements, changes later, or is a least element", () => {
+    for (const [from, to] of [
+      ["sub(a[i*4 + j]", "sub(a[j]"],
+      ["sub(a[i*4 + j]", "sub(neg(a[i*4 + j])"],
+      ["a[i*4 + k] }", "a[i*4] }"],
+      ["for k in 4", "for k in 3"],
+      ["most[0])) }", "most[0])) } store most[0] = float32:0"],
+      ["accumulate max", "accumulate min"],
+    ])
+      refused(POWERS.replace(from, to), { action: "bound", loop: "k" });
+    refused(POWERS, { action: "bound", loop: "j" });
+  });
+});
+
 describe("overlay", () => {
   const SHARES = `kernel shares(out: float32[12], a: float32[12]) {
     for i in 3 {
@@ -328,7 +373,7 @@ describe("online", () => {
             }
             %1 = mostn[0]
             store mosts[0] = where(eq(%1, float32:-inf), float32:0, %1)
-            store mostc[0] = exp(sub(most[0], mosts[0]))
+            store mostc[0] = exp(min(sub(most[0], mosts[0]), float32:0))
             store most[0] = mostn[0]
             store total[0] = mul(total[0], mostc[0])
             for p in 4 {
@@ -354,7 +399,7 @@ describe("online", () => {
           }
           %2 = mostnt[0]
           store mostst[0] = where(eq(%2, float32:-inf), float32:0, %2)
-          store mostct[0] = exp(sub(most[0], mostst[0]))
+          store mostct[0] = exp(min(sub(most[0], mostst[0]), float32:0))
           store most[0] = mostnt[0]
           store total[0] = mul(total[0], mostct[0])
           for pt in 3 {

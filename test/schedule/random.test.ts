@@ -147,6 +147,7 @@ describe("random schedules", () => {
       "factor",
       "online",
       "overlay",
+      "bound",
     ]) {
       expect(legal.get(action) ?? 0, action).toBeGreaterThan(20);
     }

@@ -31,6 +31,11 @@ export type Action =
   | { readonly action: "merge"; readonly first: string; readonly second: string }
   /** Computes what a loop stores in memory of its thread where it is read instead. */
   | { readonly action: "inline"; readonly buffer: string }
+  /**
+   * The loop looks for the largest of some values; where it is subtracted from one of them, the difference is not positive:
+   * exponentials of it become e^min(x - largest, 0), which needs no care for overflow.
+   */
+  | { readonly action: "bound"; readonly loop: string }
   /** Keeps a row where the output will lie that is computed from it, instead of in memory of its thread. */
   | { readonly action: "overlay"; readonly row: string; readonly output: string }
   /** Takes factors common to all terms out of the sum over a loop: its total is multiplied by them where it is read. */

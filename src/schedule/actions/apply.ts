@@ -6,6 +6,7 @@ import { mapLoop, isSum, requireIndependent, requireLanes, whole, requireAnyOrde
 import { splitLoop } from "./split.js";
 import { distribute } from "./distribute.js";
 import { computeInside } from "./compute.js";
+import { boundExponents } from "./bound.js";
 import { collapse } from "./collapse.js";
 import { sink } from "./reorder.js";
 import { factorOut } from "./factor.js";
@@ -48,6 +49,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return mergeLoops(body, a.first, a.second);
     case "inline":
       return inlineRow(body, a.buffer);
+    case "bound":
+      return boundExponents(body, a.loop);
     case "overlay":
       return overlay(body, a.row, a.output);
     case "factor":

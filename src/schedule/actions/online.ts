@@ -38,6 +38,7 @@ import { renameLoops, replaceBuffers, rewriteBody } from "../../kernel/rewrite.j
 import { type DType, isFloat } from "../../scalar/dtype.js";
 import { reduceIdentity } from "../../scalar/evaluate.js";
 import { ScheduleError } from "./action.js";
+import { exponentOver, isAmong, type Largest } from "./bound.js";
 import { atPlace, mapBlock, ownAllocs, whole, writtenIn } from "./loops.js";
 
 /** A nest that computes one total for each iteration of its loops: `alloc, init, for k { accumulate }, stores`. */
@@ -67,6 +68,7 @@ class Online {
   private readonly length: number;
   /** Where the largest element so far is kept. */
   private readonly largest: Buffer;
+  private readonly sought: Largest;
   private readonly dtype: DType;
   private readonly rows = new Set<Buffer>();
   private readonly degrees = new Map<Buffer, number>();
@@ -94,6 +96,7 @@ class Online {
       this.fail("it is not a search for the largest element");
     this.length = value;
     this.largest = only.buffer;
+    this.sought = { buffer: only.buffer, value: only.value, loops: [loop.atom] };
     this.dtype = only.buffer.dtype;
     this.divide();
     this.check();
@@ -249,13 +252,11 @@ class Online {
     return degree;
   }
 
-  /** e^(x - m). */
-  private isPower(x: Expr): boolean {
-    if (x.op !== "exp") return false;
-    const [exponent] = x.args;
-    if (exponent.op !== "sub") return false;
-    const [element, m] = exponent.args;
-    return m.op === "load" && m.buffer === this.largest && this.degreeOf(element) === 0;
+  /** e^(x - m), or e^min(x - m, 0) if that is the same. */
+  private isPower(e: Expr): boolean {
+    const x = exponentOver(e, this.largest);
+    if (x === undefined || this.degreeOf(x) !== 0) return false;
+    return e.args[0].op === "sub" || isAmong(x, this.sought);
   }
 
   // --- the blocks --------------------------------------------------------------------------------------------------
@@ -327,7 +328,7 @@ class Online {
             0,
             scalar("where", scalar("eq", value(next), least), constant(0, this.dtype), value(next)),
           ),
-          store(scale, 0, scalar("exp", scalar("sub", value(this.largest), value(shift)))),
+          store(scale, 0, scalar("exp", notAbove0(scalar("sub", value(this.largest), value(shift))))),
           store(this.largest, 0, value(next)),
         );
       } else {
@@ -370,6 +371,8 @@ class Online {
     ];
   }
 }
+
+const notAbove0 = (x: Expr): Expr => scalar("min", x, constant(0, x.dtype));
 
 /** Stores to rows, moved to the beginning of the block. */
 function mapOwn(body: readonly Stmt[], near: ReadonlyMap<Buffer, Buffer>, away: Index): Stmt[] {

@@ -5,8 +5,9 @@
 // row program (several nests inside shared outer loops). See docs/architecture.md for what each schedule looks like.
 
 import type { Target } from "../../device/target.js";
-import type { Kernel } from "../../kernel/ir.js";
+import { type Kernel, visitStatements } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
+import { largestOf } from "../actions/bound.js";
 import { isIndependent } from "../actions/loops.js";
 import { asReduction, chainOf, tripsOf } from "../nest.js";
 import { collapseAll } from "./collapse.js";
@@ -21,6 +22,7 @@ import { streamOutputs } from "./stream.js";
 export function heuristicSchedule(kernel: Kernel, target: Target, answers: Answers = {}): Draft {
   const draft = new Draft(kernel, target, answers);
   computeNear(draft);
+  boundAll(draft);
   for (const s of draft.kernel.body) if (s.kind === "for") scheduleTop(draft, s.atom.name);
   streamOutputs(draft);
   return draft;
@@ -38,6 +40,15 @@ function computeNear(draft: Draft): void {
       if (draft.apply({ action: "compute", buffer: s.buffer.name, at: user.atom.name })) break;
     }
   }
+}
+
+/** Exponentials of differences to a largest element are told so. */
+function boundAll(draft: Draft): void {
+  const searches: string[] = [];
+  visitStatements(draft.kernel.body, (s) => {
+    if (s.kind === "for" && largestOf(s) !== undefined) searches.push(s.atom.name);
+  });
+  for (const loop of searches) draft.apply({ action: "bound", loop });
 }
 
 function scheduleTop(draft: Draft, name: string): void {
