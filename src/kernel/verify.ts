@@ -312,8 +312,8 @@ class Verifier {
   }
 
   private prefetch({ buffer, index }: PrefetchStmt): void {
-    if (buffer.space !== "global" || !this.buffers.has(buffer))
-      this.fail(`${buffer.name} is not a parameter that could be fetched`);
+    if (buffer.space === "register" || !this.buffers.has(buffer))
+      this.fail(`${buffer.name} is not memory that could be fetched`);
     this.indices([index]);
   }
 

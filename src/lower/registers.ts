@@ -86,15 +86,19 @@ function replace(body: readonly Stmt[], promoted: ReadonlyMap<Buffer, Buffer>): 
       Array.from({ length: x.lanes }, (_, lane) => first + lane),
     );
   });
-  const inStatement = (s: Stmt): Stmt => {
-    if (s.kind === "for" || s.kind === "if") return { ...s, body: s.body.map(inStatement) };
+  const inStatement = (s: Stmt): Stmt[] => {
+    if (s.kind === "for" || s.kind === "if") return [{ ...s, body: s.body.flatMap(inStatement) }];
+    // Registers need not be fetched.
+    if (s.kind === "prefetch") return promoted.has(s.buffer) ? [] : [s];
     if (s.kind === "alloc") {
       const register = promoted.get(s.buffer);
-      return register === undefined ? s : { kind: "alloc", buffer: register };
+      return [register === undefined ? s : { kind: "alloc", buffer: register }];
     }
-    if (s.kind !== "store" && s.kind !== "accumulate") return s;
+    if (s.kind !== "store" && s.kind !== "accumulate") return [s];
     const register = promoted.get(s.buffer);
-    return register === undefined ? s : { ...s, buffer: register, index: toIndex(place(s.index, register)) };
+    return [
+      register === undefined ? s : { ...s, buffer: register, index: toIndex(place(s.index, register)) },
+    ];
   };
-  return loaded.map(inStatement);
+  return loaded.flatMap(inStatement);
 }

@@ -14,12 +14,11 @@ const filled = (shape: number[], seed: number): Tensor => {
 it("weights are packed at the first call, and again after they were replaced", async () => {
   const device = await getDevice("wasm");
   const options = { device: "wasm" };
-  // Of a size that is worth packing: its rows lie on more pages than a cache holds.
-  const weight = filled([1024, 512], 1);
+  const weight = filled([128, 256], 1);
   await weight.realize(options);
-  const own = jit((x: Tensor) => x.matmul(weight), options);
-  const given = jit((x: Tensor, w: Tensor) => x.matmul(w), options);
-  const x = filled([64, 1024], 2);
+  const own = jit((x: Tensor) => x.matmul(weight.T), options);
+  const given = jit((x: Tensor, w: Tensor) => x.matmul(w.T), options);
+  const x = filled([300, 256], 2);
   const expected = await (await given(x, weight)).data();
   const submit = vi.spyOn(device, "submit");
   const lists = (): number => {
@@ -31,7 +30,7 @@ it("weights are packed at the first call, and again after they were replaced", a
   expect(lists()).toBe(2);
   expect(await (await own(x)).data()).toEqual(expected);
   expect(lists()).toBe(1);
-  weight.assign(filled([1024, 512], 3));
+  weight.assign(filled([128, 256], 3));
   const replaced = await (await own(x)).data();
   expect(lists()).toBeGreaterThan(1);
   expect(replaced).toEqual(await (await given(x, weight)).data());

@@ -854,6 +854,18 @@ describe("prefetch", () => {
     `);
     expect(printProgram(lowerKernel(kernel, cpuTarget(64, 32, 2)))).not.toContain("prefetch");
   });
+  it("asks for memory of a thread's own, as long as that is", () => {
+    const text = `kernel k(out: int32[24], a: int32[24]) {
+      for i in 4 { alloc local row: int32[6]
+        for m in 6 { store row[m] = neg(a[i*6 + m]) }
+        for j in 6 { store out[i*6 + j] = neg(row[j]) } } }`;
+    const ahead: Action = { action: "prefetch", buffer: "row", at: "j", next: "j", ahead: 1 };
+    expect(afterAction(text, ahead)).toContain("prefetch row[j + 1]");
+    expect(afterAction(text, ahead, { action: "merge", first: "m", second: "j" })).not.toContain("prefetch");
+    const unrolled = ["i", "m", "j"].map((loop): Action => ({ action: "unroll", loop }));
+    const registers = applySchedule(parseKernel(text), [ahead, ...unrolled]);
+    expect(printProgram(lowerKernel(registers, CACHED))).not.toContain("prefetch");
+  });
   it("refuses what is not read there, not known there, or stays where it is", () => {
     refused(TABLE, { ...next, buffer: "out" });
     refused(TABLE, { ...next, at: "i", next: "j" });

@@ -97,6 +97,21 @@ it("a row lies in the output that is computed from it, where programs cannot say
   expect(overlays({ ...cpuTarget(16, 16, 2), cacheBytes: 2 ** 20 })).toEqual([false]);
 });
 
+it("threads pack for themselves where there are panels for all, and fetch them ahead", () => {
+  const near = (root: g.Node, threads: number): boolean[] =>
+    kernelsOf([root], cpuTarget(64, 32, threads)).map((kernel) => {
+      const target = { ...cpuTarget(64, 32, threads), l1Bytes: 4096, l2Bytes: 2 ** 17, cacheBytes: 2 ** 30 };
+      check(kernel, target);
+      const { actions } = heuristicSchedule(kernel, target);
+      const packs = actions.some((a) => a.action === "stage" && a.space === "local");
+      expect(actions.some((a) => a.action === "prefetch")).toBe(true);
+      return packs;
+    });
+  const product = matmul(leaf([64, 70]), leaf([70, 256]));
+  expect(near(product, 2)).toEqual([true]);
+  expect(near(product, 16), "fewer panels than threads want").toEqual([false]);
+});
+
 it("rows that are read, then computed with, are asked for ahead", () => {
   const target = { ...cpuTarget(64, 32, 2), cacheBytes: 2 ** 30, l2Bytes: 2 ** 16 };
   const asksAhead = (root: g.Node): boolean[] =>

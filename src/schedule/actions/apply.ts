@@ -18,13 +18,13 @@ import { factorReduction } from "./rfactor.js";
 import { prefix } from "./prefix.js";
 import { stage } from "./stage.js";
 import { partition } from "./partition.js";
-import { prefetch } from "./prefetch.js";
+import { prefetch, withoutStaleHints } from "./prefetch.js";
 import { tensorize } from "./tensorize.js";
 import { stream } from "./stream.js";
 
 /** The kernel after one action. Throws a ScheduleError if the action is not legal on it. */
 export function applyAction(kernel: Kernel, a: Action): Kernel {
-  return { ...kernel, body: transform(kernel.body, a) };
+  return { ...kernel, body: withoutStaleHints(transform(kernel.body, a)) };
 }
 
 export const applySchedule = (kernel: Kernel, actions: readonly Action[]): Kernel =>

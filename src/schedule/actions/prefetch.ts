@@ -9,7 +9,7 @@ import {
   substituteIndex,
   toIndex,
 } from "../../kernel/index.js";
-import { loadsOf, type PrefetchStmt, type Stmt, visitStatements } from "../../kernel/ir.js";
+import { type Buffer, loadsOf, type PrefetchStmt, type Stmt, visitStatements } from "../../kernel/ir.js";
 import { type Action, ScheduleError } from "./action.js";
 import { bytesOf } from "../../scalar/dtype.js";
 import { findLoop, hasLoaded, mapLoop, replacing } from "./loops.js";
@@ -30,7 +30,7 @@ export function prefetch(body: readonly Stmt[], a: Extract<Action, { action: "pr
     const places = new Map<string, PrefetchStmt>();
     for (const { buffer, index } of loadsOf(s.body)) {
       if (buffer.name !== a.buffer) continue;
-      if (buffer.space !== "global" || hasLoaded(index))
+      if (buffer.space === "register" || hasLoaded(index))
         throw new ScheduleError(`prefetch: where ${a.buffer} is read is not known before`);
       if (!mentions(index, next.atom))
         throw new ScheduleError(`prefetch: loop ${a.next} does not move in ${a.buffer}`);
@@ -44,6 +44,25 @@ export function prefetch(body: readonly Stmt[], a: Extract<Action, { action: "pr
     return [{ ...s, body: [...places.values(), ...s.body] }];
   });
 }
+
+/** Without requests for memory of the kernel's own that an action has replaced. */
+export function withoutStaleHints(body: Stmt[]): Stmt[] {
+  const allocated = new Set<Buffer>();
+  const asked = new Set<Buffer>();
+  visitStatements(body, (s) => {
+    if (s.kind === "alloc") allocated.add(s.buffer);
+    if (s.kind === "prefetch" && s.buffer.space !== "global") asked.add(s.buffer);
+  });
+  const stale = [...asked].filter((buffer) => !allocated.has(buffer));
+  return stale.length === 0 ? body : withoutRequests(body, new Set(stale));
+}
+
+/** Without requests for these. */
+const withoutRequests = (body: readonly Stmt[], buffers: ReadonlySet<Buffer>): Stmt[] =>
+  body.flatMap((s): Stmt[] => {
+    if (s.kind === "for" || s.kind === "if") return [{ ...s, body: withoutRequests(s.body, buffers) }];
+    return s.kind === "prefetch" && buffers.has(s.buffer) ? [] : [s];
+  });
 
 /** The places that loops run through: a line apart for a few iterations, only the first where they are many or near. */
 function linesOf(index: Index, loops: readonly LoopAtom[], bytes: number): Index[] {

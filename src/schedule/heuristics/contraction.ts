@@ -27,6 +27,8 @@ interface Contraction {
   readonly vectors: number;
   readonly rowTile: number;
   readonly pack: boolean;
+  /** Whether threads may pack panels themselves. */
+  readonly near: boolean;
   /** Whether the panel may also be packed, or not be. */
   readonly eitherWay: boolean;
   readonly cost: number;
@@ -82,7 +84,8 @@ function chooseTile(draft: Draft, c: Contraction): Contraction {
     [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 14, 16].filter((n) => n <= rows),
   );
   const pack = c.eitherWay ? draft.choose(`${column} packed`, c.pack, [true, false]) : c.pack;
-  return { ...c, vectors, rowTile, pack };
+  const near = pack && c.near && draft.choose(`${column} packed near`, true, [true, false]);
+  return { ...c, vectors, rowTile, pack, near };
 }
 
 /** A contraction vectorised along `columns` and tiled along `row`, with its cost in cycles an output. */
@@ -112,9 +115,15 @@ function weigh(
     panel.buffer.space !== "local" &&
     !hasLoaded(panel.index) &&
     uses >= 16;
+  const near =
+    packable &&
+    consecutive &&
+    panelBytes(panel, tile, reduction) <= draft.target.l2Bytes / 4 &&
+    mayPackNear(draft, outputs, columns, tile, row, rowTile);
   // A tile of few rows asks for so much of the panel that it should mostly come from the first-level cache.
-  const near = rowTile < 8 ? 2 * draft.target.l1Bytes : draft.target.l2Bytes / 2;
-  const pack = packable && (!consecutive || (uses >= 64 && isSpread(panel, reduction, near)));
+  const { l1Bytes, l2Bytes } = draft.target;
+  const cache = rowTile < 8 ? 2 * l1Bytes : near ? l2Bytes / 4 : l2Bytes / 2;
+  const pack = packable && (!consecutive || (uses >= 64 && isSpread(panel, reduction, cache)));
   if (!pack && !consecutive) return undefined;
   const stored = reduction.stores.every((x) => strideOf(x, columns) === 1);
   const again = (Math.ceil(trips / tile) * tile) / trips;
@@ -128,7 +137,25 @@ function weigh(
   const packing = (copied + copiedRows) / Math.max(1, product(outputs));
   const eitherWay = packable && consecutive;
   const cost = multiply + scatter + packing;
-  return { around, columns, row, panel, width, vectors, rowTile, pack, eitherWay, cost };
+  return { around, columns, row, panel, width, vectors, rowTile, pack, near, eitherWay, cost };
+}
+
+/**
+ * Whether threads may pack panels themselves: then these need not leave a thread's cache, and no thread waits for another.
+ * There must be groups of columns for all threads, and rows that make up for it.
+ */
+function mayPackNear(
+  draft: Draft,
+  outputs: readonly LoopAtom[],
+  columns: LoopAtom,
+  tile: number,
+  row: LoopAtom,
+  rowTile: number,
+): boolean {
+  const outer = product(outputs.filter((loop) => loop !== columns && loop !== row));
+  return (
+    outer * Math.ceil(tripsOf(columns) / tile) >= 4 * draft.target.threads && tripsOf(row) >= 4 * rowTile
+  );
 }
 
 /**
@@ -171,10 +198,15 @@ export function scheduleContraction(draft: Draft, c: Contraction, reduction: Red
   const row = c.row.name;
   const rowsFirst = reduction.outputs.indexOf(c.row) < reduction.outputs.indexOf(c.columns);
   if (!splitEvenly(draft, column, c.width * c.vectors)) return;
-  if (c.pack) packPanel(draft, c, reduction);
+  const near = top && c.near;
+  if (c.pack && !near) packPanel(draft, c, reduction);
   const grouped = top && rowsFirst && groupColumns(draft, c, reduction);
   const group = grouped ? `${column}oo` : `${column}o`;
-  const block = top && c.pack ? blockSum(draft, c, reduction) : undefined;
+  const block = top && c.pack && !near ? blockSum(draft, c, reduction) : undefined;
+  if (near) {
+    if (rowsFirst) draft.apply({ action: "reorder", loop: row, inside: group });
+    packNear(draft, c, reduction, group, grouped);
+  }
   let lanes = `${column}i`;
   if (c.vectors > 1) {
     draft.apply({ action: "split", loop: lanes, factor: c.width, tail: "peel" });
@@ -183,7 +215,7 @@ export function scheduleContraction(draft: Draft, c: Contraction, reduction: Red
   }
   draft.apply({ action: "vectorize", loop: lanes });
   // Rows pass by while a group's panels stay near.
-  if (rowsFirst) draft.apply({ action: "reorder", loop: row, inside: group });
+  if (rowsFirst && !near) draft.apply({ action: "reorder", loop: row, inside: group });
   splitEvenly(draft, row, c.rowTile);
   if (grouped && !rowsFirst) draft.apply({ action: "reorder", loop: `${column}oi`, inside: `${row}o` });
   if (top) packRows(draft, c, reduction);
@@ -197,15 +229,38 @@ export function scheduleContraction(draft: Draft, c: Contraction, reduction: Red
     if (c.vectors > 1) draft.apply({ action: "reorder", loop: `${column}io${suffix}` });
     draft.apply({ action: "reorder", loop: `${lanes}${suffix}` });
   }
+  if (top && c.pack) prefetchPanel(draft, c, reduction);
   if (top) parallelise(draft, block ?? `${row}o`);
 }
 
-/** Bytes of the panel that one tile of columns uses. */
-const panelBytes = (c: Contraction, reduction: Reduction): number =>
-  product(reduction.reduced.filter((loop) => movesWith(c.panel, loop))) *
-  c.width *
-  c.vectors *
-  bytesOf(c.panel.dtype);
+/** A thread packs the panels of a group of columns before it uses them for all rows. */
+function packNear(draft: Draft, c: Contraction, reduction: Reduction, group: string, grouped: boolean): void {
+  const inner = reduction.reduced.filter((loop) => movesWith(c.panel, loop)).map(({ name }) => name);
+  const column = c.columns.name;
+  const order = [...(grouped ? [`${column}oi`] : []), ...inner, `${column}i`];
+  const buffer = c.panel.buffer.name;
+  if (!draft.apply({ action: "stage", buffer, at: group, order, space: "local" })) return;
+  const copies = order.map((name) => `${name}_${buffer}`);
+  collapseAll(draft, copies[0]);
+  const nest = draft.loop(copies[0]);
+  if (nest !== undefined) scheduleElementwise(draft, chainOf(nest), false);
+}
+
+/** Steps of the sum that a panel is asked for ahead. */
+const STEPS_AHEAD = 16;
+
+/** Asks ahead for a packed panel that comes from the second-level cache: each row of tiles reads it once more. */
+function prefetchPanel(draft: Draft, c: Contraction, reduction: Reduction): void {
+  if (panelBytes(c.panel, c.width * c.vectors, reduction) <= draft.target.l1Bytes / 2) return;
+  const along = reduction.reduced.filter((loop) => movesWith(c.panel, loop)).at(-1);
+  if (along === undefined || tripsOf(along) < 4 * STEPS_AHEAD) return;
+  const [buffer, at] = [`${c.panel.buffer.name}s`, along.name];
+  draft.apply({ action: "prefetch", buffer, at, next: at, ahead: STEPS_AHEAD });
+}
+
+/** Bytes of the panel that one tile of so many columns uses. */
+const panelBytes = (panel: LoadExpr, tile: number, { reduced }: Reduction): number =>
+  product(reduced.filter((loop) => movesWith(panel, loop))) * tile * bytesOf(panel.dtype);
 
 // --- packing -----------------------------------------------------------------------------------------------------
 
@@ -292,7 +347,7 @@ function groupColumns(draft: Draft, c: Contraction, reduction: Reduction): boole
   const tiles = draft.loop(`${c.columns.name}o`)?.atom.extent.value;
   if (tiles === undefined) return false;
   const others = product(reduction.outputs.filter((loop) => loop !== c.columns && loop !== c.row));
-  const fits = draft.target.l2Bytes / 2 / panelBytes(c, reduction);
+  const fits = draft.target.l2Bytes / 2 / panelBytes(c.panel, c.width * c.vectors, reduction);
   const sizes: number[] = [];
   for (let size = 2; size <= 2 * LARGEST_GROUP; size++) {
     if (tiles % size === 0 && (tiles / size) * others >= 4 * draft.target.threads) sizes.push(size);
@@ -308,7 +363,7 @@ function groupColumns(draft: Draft, c: Contraction, reduction: Reduction): boole
  * gives the loop over blocks. Each block has registers of its own and adds them to what earlier ones left in memory.
  */
 function blockSum(draft: Draft, c: Contraction, reduction: Reduction): string | undefined {
-  const bytes = panelBytes(c, reduction);
+  const bytes = panelBytes(c.panel, c.width * c.vectors, reduction);
   const [outermost] = reduction.reduced;
   const trips = outermost.extent.value;
   if (trips === undefined || !movesWith(c.panel, outermost)) return undefined;
