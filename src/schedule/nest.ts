@@ -28,6 +28,8 @@ export interface Reduction {
   readonly loads: readonly LoadExpr[];
   /** Where results go: indices of the stores after the reduction. */
   readonly stores: readonly Index[];
+  /** Where all else that is done for each output reads and stores. */
+  readonly accesses: readonly Index[];
 }
 
 /** How much larger than all others a nest must be for its reduction to decide the schedule. */
@@ -40,21 +42,24 @@ const DOMINANCE = 4;
 export function asReduction({ loops, body }: Chain): Reduction | undefined {
   const chains = body.flatMap((s) => (s.kind === "for" ? [chainOf(s)] : []));
   const size = (chain: Chain): number => product(chain.loops.map((s) => s.atom));
-  const [main, ...others] = chains.sort((a, b) => size(b) - size(a));
+  const [main, ...rest] = chains.sort((a, b) => size(b) - size(a));
   if (main === undefined) return undefined;
-  if (others.reduce((sum, chain) => sum + size(chain), 0) * DOMINANCE > size(main)) return undefined;
+  if (rest.reduce((sum, chain) => sum + size(chain), 0) * DOMINANCE > size(main)) return undefined;
   for (const chain of chains) {
     const [only] = chain.body;
     if (chain.body.length !== 1 || only.kind !== "accumulate") return undefined;
     if (chain.loops.some((s) => strideOf(only.index, s.atom) !== 0)) return undefined;
   }
   const only = main.body[0] as AccumulateStmt;
+  const stores = body.flatMap((s) => (s.kind === "store" && s.buffer.space !== "local" ? [s.index] : []));
+  const others = loadsOf(body.filter((s) => s.kind !== "for")).filter((x) => x.buffer.space !== "local");
   return {
     outputs: loops.map((s) => s.atom),
     reduced: main.loops.map((s) => s.atom),
     accumulate: only,
     loads: loadsOf([only]),
-    stores: body.flatMap((s) => (s.kind === "store" && s.buffer.space !== "local" ? [s.index] : [])),
+    stores,
+    accesses: [...stores, ...others.map((x) => x.index)],
   };
 }
 

@@ -5,7 +5,7 @@
 // sum, where a panel of its whole depth would not fit; tiles of rows; the column tiles of the group. What is left over
 // by a tile is done by one that overlaps its neighbour, so that there is one kernel for all sizes and no condition.
 
-import { type LoopAtom, strideOf } from "../../kernel/index.js";
+import { type Index, type LoopAtom, strideOf } from "../../kernel/index.js";
 import type { LoadExpr, Stmt } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
 import { hasLoaded } from "../actions/loops.js";
@@ -125,11 +125,9 @@ function weigh(
   const cache = rowTile < 8 ? 2 * l1Bytes : near ? l2Bytes / 4 : l2Bytes / 2;
   const pack = packable && (!consecutive || (uses >= 64 && isSpread(panel, reduction, cache)));
   if (!pack && !consecutive) return undefined;
-  const stored = reduction.stores.every((x) => strideOf(x, columns) === 1);
   const again = (Math.ceil(trips / tile) * tile) / trips;
   const multiply = (depth * again * (1 + (rowTile + vectors) / (rowTile * vectors) / 2)) / (2 * width);
-  const transposed = reduction.stores.every((x) => strideOf(x, row) === 1);
-  const scatter = stored ? 0 : transposed ? 0.5 : 2;
+  const scatter = reduction.accesses.reduce((sum, x) => sum + scatterCost(x, columns, row), 0);
   const copied = pack ? product(moving) * copyCost(panel, columns, reduction) : 0;
   const rowsOperand = rowsToPack(draft, reduction, columns, row);
   const copiedRows =
@@ -306,6 +304,13 @@ function rowsToPack(
 const movingLoops = (x: LoadExpr, outputs: readonly LoopAtom[], { reduced }: Reduction): LoopAtom[] =>
   [...outputs, ...reduced].filter((loop) => movesWith(x, loop));
 
+/** Cycles an output for reading or storing there: whole vectors, through transposed tiles, or one by one. */
+function scatterCost(x: Index, columns: LoopAtom, row: LoopAtom): number {
+  const along = strideOf(x, columns);
+  if (along === 0 || along === 1) return 0;
+  return strideOf(x, row) === 1 ? 0.5 : 2;
+}
+
 /** Cycles for copying an element into a panel: whole vectors, through transposed tiles, or one by one. */
 function copyCost(panel: LoadExpr, columns: LoopAtom, { reduced }: Reduction): number {
   if (isUnitStride(panel, columns)) return 0.25;
@@ -340,17 +345,19 @@ function pack(draft: Draft, operand: LoadExpr, order: readonly string[]): void {
 // --- what stays near ---------------------------------------------------------------------------------------------
 
 /** Most column tiles whose panels are used by all rows before the next ones are. */
-const LARGEST_GROUP = 4;
+const LARGEST_GROUP = 16;
 
 /** Splits the tiles of columns into groups whose panels fit half of the second-level cache; false if there are none. */
 function groupColumns(draft: Draft, c: Contraction, reduction: Reduction): boolean {
   const tiles = draft.loop(`${c.columns.name}o`)?.atom.extent.value;
   if (tiles === undefined) return false;
   const others = product(reduction.outputs.filter((loop) => loop !== c.columns && loop !== c.row));
+  // Threads share the rows of a group, but where each packs its own.
+  const shared = c.near ? others : others * Math.ceil(tripsOf(c.row) / c.rowTile);
   const fits = draft.target.l2Bytes / 2 / panelBytes(c.panel, c.width * c.vectors, reduction);
   const sizes: number[] = [];
   for (let size = 2; size <= 2 * LARGEST_GROUP; size++) {
-    if (tiles % size === 0 && (tiles / size) * others >= 4 * draft.target.threads) sizes.push(size);
+    if (tiles % size === 0 && (tiles / size) * shared >= 4 * draft.target.threads) sizes.push(size);
   }
   const preferred = Math.max(1, ...sizes.filter((size) => size <= LARGEST_GROUP && size <= fits));
   const size = draft.choose(`${c.columns.name} group`, preferred, [1, ...sizes]);

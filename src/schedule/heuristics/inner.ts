@@ -24,6 +24,7 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
       accumulate: only,
       loads: loadsOf(chain.body),
       stores: [],
+      accesses: [],
     };
     const loop = unitStrideLoop(reduction)?.name;
     if (loop === undefined) return;

@@ -31,7 +31,14 @@ export function scheduleScan(draft: Draft, s: ForStmt, top: boolean): void {
       const [only] = sums?.body ?? [];
       if (sums !== undefined && lanes > 1 && only?.kind === "accumulate") {
         const reduced = [sums.atom];
-        const own: Reduction = { outputs: [], reduced, accumulate: only, loads: loadsOf([only]), stores: [] };
+        const own: Reduction = {
+          outputs: [],
+          reduced,
+          accumulate: only,
+          loads: loadsOf([only]),
+          stores: [],
+          accesses: [],
+        };
         vectorizeReduction(draft, sums.atom.name, lanes, own);
       }
     }
