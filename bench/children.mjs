@@ -67,6 +67,13 @@ export class NodeChild {
 const TORCH_MODES = { PyTorch: "eager", "torch.compile": "compile" };
 export const TORCH_NAMES = Object.keys(TORCH_MODES);
 
+/** glibc keeps what is freed instead of giving it back to the system: fresh pages cost more than most workloads. */
+const KEEP_FREED = {
+  MALLOC_MMAP_MAX_: "0",
+  MALLOC_TRIM_THRESHOLD_: String(2 ** 36),
+  MALLOC_TOP_PAD_: String(2 ** 30),
+};
+
 /** PyTorch, where Python has it. Inputs go by way of files. */
 export class TorchChild {
   answers = [];
@@ -78,6 +85,7 @@ export class TorchChild {
     const python = process.env.BENCH_PYTHON ?? "python3";
     this.process = spawn(python, [TORCH, String(threads), TORCH_MODES[name]], {
       stdio: ["pipe", "pipe", "ignore"],
+      env: { ...process.env, ...KEEP_FREED },
     });
     this.process.on("error", () => this.fail("there is no python3; BENCH_PYTHON may name one"));
     this.process.on("exit", (code) => this.fail(`its process ended with code ${code}: no PyTorch there?`));

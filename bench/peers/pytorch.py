@@ -127,6 +127,7 @@ def setup(request):
     result = [None]
 
     def run():
+        result[0] = None
         with torch.no_grad():
             result[0] = apply(*tensors)
 
