@@ -86,13 +86,8 @@ export async function realizeNodes(nodes: readonly Node[], options: RealizeOptio
     const variables = bindVariables(plan, graph.leaves, options.variables);
     const started = runPlan(plan, leaves, variables);
     const buffers = started instanceof Promise ? await started : started;
-    pending.forEach((node, i) => {
-      const output = plan.outputs[i];
-      if (output.kind === "leaf") {
-        const storage = graph.leaves[output.leaf].storage as Storage;
-        storage.shared = true;
-        node.storage = storage;
-      } else node.storage = outputStorage(plan, buffers, output.slot, node, variables);
+    storeResults(plan, buffers, pending, graph.leaves, variables);
+    pending.forEach((node) => {
       // Gradients need the graph below, but for what was assigned, where they end.
       if (!node.differentiable || node.op === "assign") (node as { inputs: readonly Node[] }).inputs = [];
     });
@@ -112,25 +107,31 @@ async function searchFirst(
   if (search !== undefined) await searchGraph(graph, device, search);
 }
 
-const shared = new WeakMap<DeviceBuffer, Storage>();
-
-/** Roots that are reshapes of one another share one storage. */
-function outputStorage(
-  plan: Plan,
+/** Gives nodes, one for each root, the elements that a plan left in these buffers. */
+function storeResults(
+  { device, outputs }: Plan,
   buffers: readonly DeviceBuffer[],
-  slot: number,
-  node: Node,
+  nodes: readonly Node[],
+  leaves: readonly Node[],
   variables: Readonly<Record<string, number>>,
-): Storage {
-  const buffer = buffers[slot];
-  let storage = shared.get(buffer);
-  if (storage === undefined) {
-    // Only sizes remember the variables they had: a weight computed beside symbolic work belongs to any value.
-    const own = node.shape.every((d) => typeof d === "number") ? NO_VARIABLES : variables;
-    storage = Storage.onDevice(plan.device, buffer, byteLength(node, variables), own);
-    shared.set(buffer, storage);
-  } else storage.shared = true;
-  return storage;
+): void {
+  for (let i = 0; i < nodes.length; i++) {
+    const output = outputs[i];
+    const node = nodes[i];
+    if (output.kind === "leaf") shareStorage(node, leaves[output.leaf]);
+    else if (output.like !== undefined) shareStorage(node, nodes[output.like]);
+    else {
+      // Only sizes remember the variables they had: a weight computed beside symbolic work belongs to any value.
+      const own = node.shape.every((d) => typeof d === "number") ? NO_VARIABLES : variables;
+      node.storage = Storage.onDevice(device, buffers[output.slot], byteLength(node, variables), own);
+    }
+  }
+}
+
+function shareStorage(node: Node, other: Node): void {
+  const storage = other.storage as Storage;
+  storage.shared = true;
+  node.storage = storage;
 }
 
 async function leafBuffers(leaves: readonly Node[], device: Device): Promise<DeviceBuffer[]> {
@@ -297,38 +298,40 @@ export function settle(capture: Capture, isSteady: (leaf: number) => boolean): v
 }
 
 /**
- * Runs a captured graph on these leaves; gives a node for each root. `replaced` are nodes whose values the caller is
- * about to drop: the memory of those that nothing else was built on is used again.
+ * Runs a captured graph on these leaves; gives a node for each root, at once if nothing need be waited for.
+ * `replaced` are nodes whose values the caller is about to drop: the memory of those that nothing else was built on
+ * is used again.
  */
-export async function replay(
-  { plan: whole, roots, steady }: Capture,
+export function replay(
+  capture: Capture,
   leaves: readonly Node[],
   given: Readonly<Record<string, number>>,
   replaced: readonly Node[],
-): Promise<Node[]> {
-  while (tail !== undefined) await tail;
-  const plan = steady?.plan ?? whole;
-  const buffers = leafBuffersNow(leaves, plan.device) ?? (await leafBuffers(leaves, plan.device));
+): Node[] | Promise<Node[]> {
+  const { steady } = capture;
+  const plan = steady?.plan ?? capture.plan;
+  const buffers = tail === undefined ? leafBuffersNow(leaves, plan.device) : undefined;
+  if (buffers === undefined) return replayLater(capture, leaves, given, replaced);
   const variables = bindVariables(plan, leaves, given);
   const started = runPlan(plan, buffers, variables, steady);
-  const all = started instanceof Promise ? await started : started;
-  const values = roots.map((root, i): Node => {
-    const output = plan.outputs[i];
-    const node = bufferNode(root.dtype, root.shape);
-    if (output.kind === "leaf") {
-      const storage = leaves[output.leaf].storage as Storage;
-      storage.shared = true;
-      node.storage = storage;
-    } else node.storage = outputStorage(plan, all, output.slot, node, variables);
-    return node;
-  });
-  for (const node of replaced) {
-    const storage = node.storage as Storage | undefined;
-    if (storage !== undefined && node.readers === 0 && !storage.shared) storage.dispose();
-  }
-  const relieving = relievePressure(plan.device);
-  if (relieving !== undefined) await relieving;
-  return values;
+  const finish = (all: readonly DeviceBuffer[]): Node[] | Promise<Node[]> => {
+    const nodes = capture.roots.map(({ dtype, shape }): Node => bufferNode(dtype, shape));
+    storeResults(plan, all, nodes, leaves, variables);
+    for (const node of replaced) {
+      const storage = node.storage as Storage | undefined;
+      if (storage !== undefined && node.readers === 0 && !storage.shared) storage.dispose();
+    }
+    return relievePressure(plan.device)?.then(() => nodes) ?? nodes;
+  };
+  return started instanceof Promise ? started.then(finish) : finish(started);
+}
+
+/** As `replay`, once nobody else is at work and all leaves are on the device. */
+async function replayLater(...call: Parameters<typeof replay>): Promise<Node[]> {
+  const [{ plan }, leaves] = call;
+  while (tail !== undefined) await tail;
+  await leafBuffers(leaves, plan.device);
+  return replay(...call);
 }
 
 function leafBuffersNow(leaves: readonly Node[], device: Device): DeviceBuffer[] | undefined {

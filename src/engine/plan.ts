@@ -24,7 +24,8 @@ import { readStore, scheduleFromStore, scheduleKey } from "./schedules.js";
 /** Where a root's elements are after the plan has run. */
 export type Output =
   | { readonly kind: "leaf"; readonly leaf: number }
-  | { readonly kind: "slot"; readonly slot: number };
+  /** `like` is an earlier root with the same elements, if there is one. */
+  | { readonly kind: "slot"; readonly slot: number; readonly like: number | undefined };
 
 export interface Plan {
   readonly device: Device;
@@ -135,6 +136,7 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
       symbols: program.symbols.map((s) => names.indexOf(s.name)),
     };
   });
+  const firstAt = new Map<number, number>();
   return {
     device,
     list: device.prepare(commands),
@@ -142,10 +144,13 @@ async function makePlan(graph: NormalGraph, device: Device): Promise<Plan> {
     leafCount: leaves.length,
     outputBytes: outputNodes.map(maxBytes),
     temporaryBytes,
-    outputs: roots.map((root): Output => {
+    outputs: roots.map((root, i): Output => {
       const node = storageNode(root);
       const slot = slotOf.get(node)!;
-      return slot < leaves.length ? { kind: "leaf", leaf: slot } : { kind: "slot", slot };
+      if (slot < leaves.length) return { kind: "leaf", leaf: slot };
+      const like = firstAt.get(slot);
+      if (like === undefined) firstAt.set(slot, i);
+      return { kind: "slot", slot, like };
     }),
     symbols: names.map((name) => ({ name, min: symbols.get(name)!.min, max: symbols.get(name)!.max })),
   };

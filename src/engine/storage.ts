@@ -13,7 +13,8 @@ export interface ByteSource {
 const CHUNK = 1 << 26;
 
 export class Storage implements NodeStorage {
-  private buffers = new Map<Device, DeviceBuffer>();
+  /** Mostly one. */
+  private places: { readonly device: Device; readonly buffer: DeviceBuffer }[] = [];
   private host: Uint8Array | undefined;
   private source: { readonly bytes: ByteSource; readonly offset: number } | undefined;
   private loading: Promise<DeviceBuffer> | undefined;
@@ -46,7 +47,7 @@ export class Storage implements NodeStorage {
     variables?: Readonly<Record<string, number>>,
   ): Storage {
     const storage = new Storage(bytes, variables);
-    storage.buffers.set(device, buffer);
+    storage.places.push({ device, buffer });
     return storage;
   }
 
@@ -58,15 +59,14 @@ export class Storage implements NodeStorage {
 
   /** The device that holds the elements, if one does. */
   get device(): Device | undefined {
-    return this.buffers.keys().next().value;
+    return this.places[0]?.device;
   }
 
   /** The buffer on `device` if it can be had without waiting: it is there, or still on the host. */
   bufferNow(device: Device): DeviceBuffer | undefined {
     this.check();
-    const known = this.buffers.get(device);
-    if (known !== undefined || this.host === undefined) return known;
-    return this.upload(device, this.host);
+    for (const place of this.places) if (place.device === device) return place.buffer;
+    return this.host && this.upload(device, this.host);
   }
 
   /** The buffer on `device`, copied there from wherever the elements are. */
@@ -98,7 +98,7 @@ export class Storage implements NodeStorage {
       device.release(buffer);
       this.check();
     }
-    this.buffers.set(device, buffer);
+    this.places.push({ device, buffer });
     this.source = undefined;
     return buffer;
   }
@@ -106,7 +106,7 @@ export class Storage implements NodeStorage {
   private upload(device: Device, bytes: Uint8Array): DeviceBuffer {
     const buffer = device.allocate(Math.max(16, bytes.byteLength));
     if (bytes.byteLength > 0) device.write(buffer, bytes);
-    this.buffers.set(device, buffer);
+    this.places.push({ device, buffer });
     this.host = undefined;
     return buffer;
   }
@@ -116,15 +116,15 @@ export class Storage implements NodeStorage {
     this.check();
     if (this.host !== undefined) return this.host.slice();
     if (this.source !== undefined) return this.source.bytes.read(this.source.offset, this.bytes);
-    const [device, buffer] = this.buffers.entries().next().value!;
+    const [{ device, buffer }] = this.places;
     if (this.bytes === 0) return new Uint8Array(0);
     return device.read(buffer, 0, this.bytes);
   }
 
   /** Gives the memory back now. Safe to call twice. */
   dispose(): void {
-    for (const [device, buffer] of this.buffers) device.release(buffer);
-    this.buffers.clear();
+    for (const { device, buffer } of this.places) device.release(buffer);
+    this.places = [];
     this.host = undefined;
     this.source = undefined;
     this.disposed = true;

@@ -18,9 +18,10 @@ import {
   sameStorage,
   storeBytes,
 } from "../engine/engine.js";
-import { bufferNode, type Node, printShape } from "../graph/node.js";
-import { isBound, isPlainObject, mapLeaves } from "./containers.js";
+import { bufferNode, type Node } from "../graph/node.js";
+import { mapLeaves } from "./containers.js";
 import { TensorError } from "./core.js";
+import { Likeness, sharing, takeApart } from "./jit-arguments.js";
 import { setStorageTracker, type StorageTracker, type TensorStorage, upcomingSerial } from "./storage.js";
 import { Tensor } from "./tensor.js";
 
@@ -35,14 +36,6 @@ export interface JitOptions {
 }
 
 type Result<R> = R extends Promise<unknown> ? never : R;
-
-/** What a call passes, taken apart. */
-interface Arguments {
-  readonly tensors: readonly Tensor[];
-  readonly variables: Readonly<Record<string, number>>;
-  /** Everything that a capture depends on: structure, shapes, dtypes, plain values. */
-  readonly key: string;
-}
 
 /** Where a leaf of a captured graph gets its elements at each call. */
 type Source =
@@ -60,6 +53,8 @@ interface Captured {
 
 /** Storages read for the first time may themselves wait to be computed; after so many rounds something is wrong. */
 const MAX_ROUNDS = 4;
+
+const NO_VARIABLES: Readonly<Record<string, number>> = {};
 
 /**
  * A function that does what `fn` does, compiled. `fn` is run at the first call for each kind of arguments; later calls
@@ -83,67 +78,28 @@ export function jit<A extends readonly unknown[], R>(
   options: JitOptions = {},
 ): (...args: A) => Promise<R> {
   const captures = new Map<string, Captured>();
+  let recent: { readonly likeness: Likeness; readonly captured: Captured } | undefined;
   return async (...args: A): Promise<R> => {
+    const likely = recent?.likeness.match(args);
+    if (recent !== undefined && likely !== undefined && unfit(recent.captured) === undefined) {
+      const result = run(recent.captured, likely, NO_VARIABLES);
+      return (result instanceof Promise ? await result : result) as R;
+    }
     const given = takeApart(args);
     const nodes = given.tensors.map((tensor) => tensor.node);
     if (nodes.some((node) => node.storage === undefined)) await realizeNodes(nodes, options);
     const key = `${given.key}|${sharing(nodes)}|${options.device ?? ""}`;
     let captured = captures.get(key);
     const waiting = captured === undefined ? undefined : unfit(captured);
-    if (waiting !== undefined && waiting !== "shape" && waiting.length > 0)
-      await realizeNodes(waiting, options);
+    if (waiting !== undefined && waiting !== "shape") await realizeNodes(waiting, options);
     if (captured === undefined || waiting === "shape") {
       captured = await captureCall(fn, args, nodes, given.variables, options);
       captures.set(key, captured);
     }
+    const likeness = Likeness.of(args, nodes);
+    recent = likeness && { likeness, captured };
     return (await run(captured, nodes, given.variables)) as R;
   };
-}
-
-// --- arguments ---------------------------------------------------------------------------------------------------
-
-function takeApart(args: readonly unknown[]): Arguments {
-  const tensors: Tensor[] = [];
-  const variables: Record<string, number> = {};
-  const key = keyOf(args, (leaf) => {
-    if (leaf instanceof Tensor) {
-      tensors.push(leaf);
-      return `${leaf.dtype}${printShape(leaf.shape)}${leaf.requiresGrad ? "g" : ""}`;
-    }
-    if (isBound(leaf)) {
-      const { name } = leaf.variable;
-      if (variables[name] !== undefined && variables[name] !== leaf.value) {
-        throw new TensorError(
-          `jit: variable ${name} is given two values, ${variables[name]} and ${leaf.value}`,
-        );
-      }
-      variables[name] = leaf.value;
-      return `variable ${name}`;
-    }
-    if (typeof leaf === "function" || (typeof leaf === "object" && leaf !== null)) {
-      throw new TensorError(
-        `jit: arguments may be tensors, plain values, arrays and plain objects, not ${leaf}`,
-      );
-    }
-    return `${typeof leaf} ${JSON.stringify(Object.is(leaf, -0) ? "-0" : String(leaf))}`;
-  });
-  return { tensors, variables, key };
-}
-
-/** Structure and leaves as text. */
-function keyOf(x: unknown, leafKey: (leaf: unknown) => string): string {
-  if (Array.isArray(x)) return `[${x.map((item) => keyOf(item, leafKey)).join(",")}]`;
-  if (isPlainObject(x) && !isBound(x)) {
-    return `{${Object.entries(x)
-      .map(([name, item]) => `${JSON.stringify(name)}:${keyOf(item, leafKey)}`)
-      .join(",")}}`;
-  }
-  return leafKey(x);
-}
-
-/** Which arguments are the same elements: a capture for distinct ones does not serve for equal ones. */
-function sharing(nodes: readonly Node[]): string {
-  return nodes.map((node) => nodes.findIndex((other) => sameStorage(node, other))).join(",");
 }
 
 // --- capture -----------------------------------------------------------------------------------------------------
@@ -308,37 +264,43 @@ async function finishCapture(
 // --- replay ------------------------------------------------------------------------------------------------------
 
 /** State may have been replaced since: by values still to be computed, which it gives, or of another shape. */
-function unfit({ sources, capture }: Captured): Node[] | "shape" {
-  const waiting: Node[] = [];
-  for (const [i, source] of sources.entries()) {
+function unfit({ sources, capture }: Captured): Node[] | "shape" | undefined {
+  let waiting: Node[] | undefined;
+  for (let i = 0; i < sources.length; i++) {
+    const source = sources[i];
     if (source.kind !== "storage") continue;
     const node = source.storage.peek();
     if (!capture.fits(i, node)) return "shape";
-    if (node.storage === undefined) waiting.push(node);
+    if (node.storage !== undefined) continue;
+    waiting ??= [];
+    waiting.push(node);
   }
   return waiting;
 }
 
-async function run(
+function run(
   captured: Captured,
   nodes: readonly Node[],
   variables: Readonly<Record<string, number>>,
-): Promise<unknown> {
-  const { capture, sources, assigned, outputs, result } = captured;
+): unknown {
+  const { capture, sources, assigned } = captured;
   const leaves = sources.map((source): Node => {
     if (source.kind === "argument") return nodes[source.place];
     return source.kind === "storage" ? source.storage.peek() : source.node;
   });
-  const values = await replay(
-    capture,
-    leaves,
-    variables,
-    assigned.map((storage) => storage.peek()),
-  );
-  const fresh = outputs.map((_, i) => Tensor.ofNode(values[i]));
+  const replaced = assigned.map((storage) => storage.peek());
+  const values = replay(capture, leaves, variables, replaced);
+  return values instanceof Promise
+    ? values.then((nodes) => handOut(captured, nodes))
+    : handOut(captured, values);
+}
+
+/** Gives assigned storages their new values; gives the function's result. */
+function handOut({ assigned, outputs, result }: Captured, values: readonly Node[]): unknown {
   assigned.forEach((storage, i) => {
     storage.advance(values[outputs.length + i]);
   });
+  if (result instanceof Tensor) return Tensor.ofNode(values[0]);
   let next = 0;
-  return mapLeaves(result, (leaf) => (leaf instanceof Tensor ? fresh[next++] : leaf));
+  return mapLeaves(result, (leaf) => (leaf instanceof Tensor ? Tensor.ofNode(values[next++]) : leaf));
 }

@@ -9,8 +9,6 @@ const ALIGNMENT = 64;
 /** Blocks of at least this size lie on pages of this size, where the system has them. */
 const LARGE_PAGE = 2 << 20;
 const LARGE_BLOCK = 4 << 20;
-/** Smaller blocks are cheap to make. */
-const SMALLEST_POOLED = 64 << 10;
 /** The pool may always hold this much, and beyond it a quarter of what is live. */
 const POOL_FLOOR = 256 << 20;
 
@@ -61,11 +59,13 @@ export class Memory {
   private pooled = 0;
   /** Free blocks by size, the sizes in order of their last use. */
   private readonly pool = new Map<number, Block[]>();
-  /** What was dropped without a release comes back here; large blocks are used again, as fresh pages are dear. */
-  private readonly collected = new FinalizationRegistry<Block | number>((held) => {
-    const size = typeof held === "number" ? held : held.size;
-    this.live -= size;
-    if (typeof held !== "number") this.keep(held);
+  /** What was dropped without a release comes back here, and is used again. */
+  private readonly collected = new FinalizationRegistry<Block>((block) => {
+    this.live -= block.size;
+    this.keep(block);
+  });
+  private readonly collectedSlabs = new FinalizationRegistry<number>((bytes) => {
+    this.live -= bytes;
   });
 
   constructor(
@@ -83,7 +83,7 @@ export class Memory {
     const block = this.takePooled(size) ?? this.fresh(size);
     const buffer = new CpuBuffer(bytes, block);
     this.live += size;
-    this.collected.register(buffer, size < SMALLEST_POOLED ? size : block, buffer);
+    this.collected.register(buffer, block, buffer);
     return buffer;
   }
 
@@ -96,7 +96,7 @@ export class Memory {
     if (size <= LARGEST_IN_SLAB) return;
     this.live -= size;
     this.collected.unregister(buffer);
-    if (size >= SMALLEST_POOLED) this.keep(block);
+    this.keep(block);
   }
 
   private keep(block: Block): void {
@@ -136,7 +136,7 @@ export class Memory {
       this.slab = this.fresh(SLAB_BYTES);
       this.slabUsed = 0;
       this.live += SLAB_BYTES;
-      this.collected.register(this.slab.memory, SLAB_BYTES);
+      this.collectedSlabs.register(this.slab.memory, SLAB_BYTES);
     }
     const { memory, offset, address } = this.slab;
     const at = this.slabUsed;
@@ -172,7 +172,7 @@ export class Memory {
 
 /** Pooled sizes come in eighths of powers of two, so that nearly equal buffers share blocks. */
 function blockSize(bytes: number): number {
-  if (bytes < SMALLEST_POOLED) return Math.ceil(Math.max(bytes, 1) / ALIGNMENT) * ALIGNMENT;
+  if (bytes <= LARGEST_IN_SLAB) return Math.ceil(Math.max(bytes, 1) / ALIGNMENT) * ALIGNMENT;
   const step = 2 ** (Math.floor(Math.log2(bytes)) - 3);
   return Math.min(Math.ceil(bytes / step) * step, Math.max(bytes, LARGEST_BUFFER));
 }

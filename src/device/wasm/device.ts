@@ -87,6 +87,9 @@ interface ReadyPhase {
 }
 interface ReadyList extends CommandList {
   readonly steps: readonly (ReadyLaunch | CopyCommand)[];
+  /** The slots that launches use, and where the buffer of each is while the list runs. */
+  readonly used: readonly number[];
+  readonly addresses: Int32Array;
 }
 
 const INITIAL_BYTES = 16 * 2 ** 20;
@@ -276,14 +279,17 @@ export class WasmDevice implements Device {
       const { slots, symbols } = command;
       return { kind: "launch", program, slots, symbols, unit: code.unit, phases };
     });
-    const list: ReadyList = { commands, steps };
+    const slots = steps.flatMap((step) => (step.kind === "launch" ? step.slots : []));
+    const addresses = new Int32Array(slots.reduce((most, slot) => Math.max(most, slot + 1), 0));
+    const list: ReadyList = { commands, steps, used: [...new Set(slots)], addresses };
     return list;
   }
 
   submit(list: CommandList, buffers: readonly DeviceBuffer[], symbols: readonly number[]): void {
     if (this.failure !== undefined) return;
     try {
-      for (const step of (list as ReadyList).steps) this.execute(step, buffers, symbols);
+      this.locate(list as ReadyList, buffers);
+      for (const step of (list as ReadyList).steps) this.execute(list as ReadyList, step, buffers, symbols);
     } catch (error) {
       this.failure = error as Error;
     }
@@ -294,9 +300,10 @@ export class WasmDevice implements Device {
     buffers: readonly DeviceBuffer[],
     symbols: readonly number[],
   ): Promise<number[]> {
+    this.locate(list as ReadyList, buffers);
     return (list as ReadyList).steps.map((step) => {
       const start = performance.now();
-      this.execute(step, buffers, symbols);
+      this.execute(list as ReadyList, step, buffers, symbols);
       return (performance.now() - start) * 1e6;
     });
   }
@@ -312,7 +319,13 @@ export class WasmDevice implements Device {
     this.workers = undefined;
   }
 
+  /** Finds the buffers of a list's slots. */
+  private locate({ used, addresses }: ReadyList, buffers: readonly DeviceBuffer[]): void {
+    for (let i = 0; i < used.length; i++) addresses[used[i]] = this.own(buffers[used[i]]).address;
+  }
+
   private execute(
+    { addresses }: ReadyList,
     step: ReadyLaunch | CopyCommand,
     buffers: readonly DeviceBuffer[],
     symbols: readonly number[],
@@ -324,19 +337,18 @@ export class WasmDevice implements Device {
       return;
     }
     const { words } = this;
-    for (let i = 0; i < step.slots.length; i++) {
-      words[ARGS_AT / 4 + i] = this.own(buffers[step.slots[i]]).address;
-    }
+    const { slots, phases } = step;
+    for (let i = 0; i < slots.length; i++) words[ARGS_AT / 4 + i] = addresses[slots[i]];
     for (let i = 0; i < step.symbols.length; i++) words[SYMBOLS_AT / 4 + i] = symbols[step.symbols[i]];
-    for (const phase of step.phases) {
-      const extent =
-        typeof phase.extent === "number" ? phase.extent : symbolicExtent(phase.extent, step, symbols);
-      if (extent <= 0) continue;
-      try {
-        this.runPhase(step.unit, phase, extent);
-      } catch (error) {
-        throw new Error(`kernel ${step.program.name} failed: ${(error as Error).message}`, { cause: error });
+    try {
+      for (let i = 0; i < phases.length; i++) {
+        const phase = phases[i];
+        const extent =
+          typeof phase.extent === "number" ? phase.extent : symbolicExtent(phase.extent, step, symbols);
+        if (extent > 0) this.runPhase(step.unit, phase, extent);
       }
+    } catch (error) {
+      throw new Error(`kernel ${step.program.name} failed: ${(error as Error).message}`, { cause: error });
     }
   }
 
