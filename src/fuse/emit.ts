@@ -48,6 +48,7 @@ import { reduceIdentity } from "../scalar/evaluate.js";
 import { isScalarOp } from "../scalar/ops.js";
 import { type Draft, openLoops } from "./draft.js";
 import { isLeaf } from "./limits.js";
+import { castOfPlaces, scalarOfPlaces } from "./places.js";
 import { flatten, isMovement, joinValid, neverValid, pushThrough } from "./views.js";
 
 /** A kernel and the nodes whose storage its parameters are, in their order. */
@@ -203,13 +204,13 @@ class Emitter {
       case "after":
         return this.evaluate(node.inputs[0], index, valid, frames);
       case "cast":
-        return cast(this.evaluate(node.inputs[0], index, valid, frames), node.dtype);
+        return castOfPlaces(this.evaluate(node.inputs[0], index, valid, frames), node.dtype);
       case "bitcast":
         return bitcast(this.evaluate(node.inputs[0], index, valid, frames), node.dtype);
       default: {
         if (!isScalarOp(node.op)) throw new Error(`fuse: ${node.op} cannot be computed inside a kernel`);
         const args = node.inputs.map((input) => this.evaluate(input, index, valid, frames));
-        return scalar(node.op, ...args);
+        return scalarOfPlaces(node.op, args);
       }
     }
   }

@@ -404,6 +404,9 @@ export function divIndex(x: IndexLike, y: IndexLike): Index {
       );
       return addIndex(quotient, divIndex(reduced, d / g));
     }
+    // (g*r + s) / (g*e) == r / e, if 0 <= s < g
+    const periods = splitPeriods(rest, d);
+    if (periods !== undefined) return addIndex(quotient, divIndex(periods.whole, d / periods.length));
     // (a/b + c) / d == (a + b*c) / (b*d)
     const [only] = rest.terms;
     const inner = rest.terms.length === 1 && only.atoms.length === 1 ? only.atoms[0] : undefined;
@@ -433,6 +436,12 @@ export function modIndex(x: IndexLike, y: IndexLike): Index {
       gcd(d, Math.abs(rest.constant)),
     );
     if (g > 1) return mulIndex(modIndex(exactDiv(rest, g)!, d / g), g);
+    // (g*r + s) % (g*e) == g*(r % e) + s, if 0 <= s < g
+    const periods = splitPeriods(rest, d);
+    if (periods !== undefined) {
+      const { whole, length, within } = periods;
+      return addIndex(mulIndex(modIndex(whole, d / length), length), within);
+    }
     // (a % b + c) % d == (a + c) % d, if d divides b
     const [only] = rest.terms;
     const inner = rest.terms.length === 1 && only.atoms.length === 1 ? only.atoms[0] : undefined;
@@ -441,6 +450,25 @@ export function modIndex(x: IndexLike, y: IndexLike): Index {
     }
   }
   return toIndex(derivedAtom("mod", rest, divisor));
+}
+
+/** x as length*whole + within, with 0 <= within < length, for the longest such length that divides d; if there is one. */
+function splitPeriods(x: Index, d: number): { whole: Index; length: number; within: Index } | undefined {
+  const lengths = new Set(x.terms.map(({ coefficient }) => gcd(Math.abs(coefficient), d)));
+  for (const length of [...lengths].sort((a, b) => b - a)) {
+    if (length === 1) return undefined;
+    const fits = ({ coefficient }: Term): boolean => coefficient % length === 0;
+    const periods = Math.floor(x.constant / length);
+    const within = makeIndex(
+      x.constant - periods * length,
+      x.terms.filter((term) => !fits(term)),
+    );
+    if (within.min < 0 || within.max >= length) continue;
+    const terms = x.terms.filter(fits);
+    const whole = terms.map(({ coefficient, atoms }) => ({ coefficient: coefficient / length, atoms }));
+    return { whole: makeIndex(periods, whole), length, within };
+  }
+  return undefined;
 }
 
 function derivedAtom(kind: "div" | "mod", numerator: Index, divisor: Index): Atom {

@@ -32,6 +32,7 @@ import {
 import type { ScalarOp } from "../scalar/ops.js";
 import { and, max, min, ne, not, or, shl, shr, xor } from "./arithmetic.js";
 import { isNarrowFloat, NarrowFloats } from "./narrow.js";
+import { Ranges } from "./ranges.js";
 import { type Rewriter, rebuild, rewriteStatements } from "./rewrite.js";
 
 /** The dtype in which values of `dtype` are held. */
@@ -50,15 +51,22 @@ export function legaliseStatements(
   replaced: Map<Buffer, Buffer>,
   converts: readonly DType[],
 ): Stmt[] {
-  const narrow = new NarrowFloats(converts);
+  const context = { narrow: new NarrowFloats(converts), ranges: new Ranges() };
+  const { narrow } = context;
   return rewriteStatements(body, {
-    expr: (x, args, rewriter) => legalise(x, args, rewriter, narrow),
+    expr: (x, args, rewriter) => legalise(x, args, rewriter, context),
     buffer: (buffer) => legalBuffer(buffer, replaced, narrow),
     stored: (value, original, buffer) =>
       isNarrowFloat(original.dtype) && buffer.space !== "register"
         ? narrow.encode(value, original.dtype)
         : value,
   });
+}
+
+/** What is known of the values of one body, and how its narrow floats are converted. */
+interface Context {
+  readonly narrow: NarrowFloats;
+  readonly ranges: Ranges;
 }
 
 function legalBuffer(buffer: Buffer, replaced: Map<Buffer, Buffer>, narrow: NarrowFloats): Buffer {
@@ -78,7 +86,7 @@ function bufferDType({ dtype, space }: Buffer, narrow: NarrowFloats): DType {
   return bytesOf(dtype) === 2 ? "uint16" : "uint8";
 }
 
-function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter, narrow: NarrowFloats): Expr {
+function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter, context: Context): Expr {
   const dtype = registerDType(x.dtype);
   switch (x.op) {
     case "const": {
@@ -88,18 +96,16 @@ function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter, narrow: Na
     case "index": {
       if (dtype === x.dtype) return rebuild(x, args, rewriter);
       const index = rewriter.index(x.index);
-      const { min: low, max: high } = integerLimits(x.dtype);
-      const value = indexValue(index, dtype);
-      return index.min >= Number(low) && index.max <= Number(high) ? value : wrap(value, x.dtype);
+      return wrap(indexValue(index, dtype), x.dtype, context);
     }
     case "load":
-      return dtype === x.dtype ? rebuild(x, args, rewriter) : legalLoad(x, rewriter, narrow);
+      return dtype === x.dtype ? rebuild(x, args, rewriter) : legalLoad(x, rewriter, context.narrow);
     case "ref":
       return ref(x.name, dtype, x.lanes);
     case "cast":
-      return legalCast(args[0], x.args[0].dtype, x.dtype, narrow);
+      return legalCast(args[0], x.args[0].dtype, x.dtype, context);
     case "bitcast":
-      return legalBitcast(args[0], x.args[0].dtype, x.dtype, narrow);
+      return legalBitcast(args[0], x.args[0].dtype, x.dtype, context);
     case "valid":
     case "splat":
     case "pack":
@@ -107,7 +113,7 @@ function legalise(x: Expr, args: readonly Expr[], rewriter: Rewriter, narrow: Na
     case "shuffle":
       return rebuild(x, args, rewriter);
     default:
-      return legalScalar(x.op, args, x.args[x.args.length - 1].dtype, narrow);
+      return legalScalar(x.op, args, x.args[x.args.length - 1].dtype, context);
   }
 }
 
@@ -130,16 +136,26 @@ const KEEPS_FLOATS = new Set<ScalarOp>(["neg", "abs", "floor", "trunc", "round",
 const COMPARISONS = new Set<ScalarOp>(["lt", "le", "eq", "ne"]);
 
 /** `op` on operands that were of `dtype`. */
-function legalScalar(op: ScalarOp, args: readonly Expr[], dtype: DType, narrow: NarrowFloats): Expr {
+function legalScalar(op: ScalarOp, args: readonly Expr[], dtype: DType, context: Context): Expr {
   if (dtype === "bool" && op !== "where") return logic(op, args);
   const value = scalar(op, ...args);
+  if (op === "and" && keepsWhole(args, context)) return args[0];
   if (COMPARISONS.has(op) || registerDType(dtype) === dtype) return value;
-  if (isInteger(dtype)) return LEAVES_INTEGERS.has(op) ? wrap(value, dtype) : value;
+  if (isInteger(dtype)) return LEAVES_INTEGERS.has(op) ? wrap(value, dtype, context) : value;
   if (!isNarrowFloat(dtype) || KEEPS_FLOATS.has(op)) return value;
   // The quotient is rounded before its floor is taken.
-  if (op === "idiv") return scalar("floor", narrow.round(scalar("div", ...args), dtype));
-  return narrow.round(value, dtype);
+  if (op === "idiv") return scalar("floor", context.narrow.round(scalar("div", ...args), dtype));
+  return context.narrow.round(value, dtype);
 }
+
+/** x & (2^n - 1) == x, if 0 <= x < 2^n. */
+function keepsWhole([x, mask]: readonly Expr[], { ranges }: Context): boolean {
+  if (mask.op !== "const" || typeof mask.value !== "number" || !isPowerOfTwo(mask.value + 1)) return false;
+  const { min: low, max: high } = ranges.of(x);
+  return low >= 0 && high <= mask.value;
+}
+
+const isPowerOfTwo = (x: number): boolean => x > 0 && Number.isInteger(Math.log2(x));
 
 /** Arithmetic and order of false < true. */
 function logic(op: ScalarOp, [x, y]: readonly Expr[]): Expr {
@@ -168,8 +184,9 @@ function logic(op: ScalarOp, [x, y]: readonly Expr[]): Expr {
   }
 }
 
-/** An integer in a 32-bit register brought into the range of a narrow dtype by dropping high bits. */
-function wrap(x: Expr, dtype: DType): Expr {
+/** An integer in a 32-bit register brought into the range of a narrow dtype by dropping high bits, if it may be outside. */
+function wrap(x: Expr, dtype: DType, { ranges }: Context): Expr {
+  if (ranges.fits(x, dtype)) return x;
   const width = bytesOf(dtype) * 8;
   if (x.op === "const")
     return constant(castScalar(castScalar(x.value, x.dtype, dtype), dtype, x.dtype), x.dtype, x.lanes);
@@ -180,16 +197,18 @@ function wrap(x: Expr, dtype: DType): Expr {
 // Conversions
 
 /** A value that was of `from` (and is held in its register dtype) as `to`. */
-function legalCast(x: Expr, from: DType, to: DType, narrow: NarrowFloats): Expr {
+function legalCast(x: Expr, from: DType, to: DType, context: Context): Expr {
   const dtype = registerDType(to);
   if (from === to) return x;
   if (to === "bool") return ne(x, isBigInteger(x.dtype) ? 0n : 0);
-  if (isNarrowFloat(to)) return holdsAll(from, to) ? cast(x, "float32") : narrow.convert(x, to);
-  const value = cast(x, dtype);
+  if (isNarrowFloat(to)) return holdsAll(from, to) ? cast(x, "float32") : context.narrow.convert(x, to);
+  // Machines convert signed integers to floats, and many unsigned ones by detours.
+  const signed = x.dtype === "uint32" && isFloat(dtype) && context.ranges.fits(x, "int32");
+  const value = cast(signed ? bitcast(x, "int32") : x, dtype);
   if (dtype === to || from === "bool") return value;
   const { min: low, max: high } = integerLimits(to);
   if (isFloat(from)) return isUnsigned(to) ? min(value, high) : min(max(value, low), high);
-  return holdsAll(from, to) ? value : wrap(value, to);
+  return holdsAll(from, to) ? value : wrap(value, to, context);
 }
 
 /** True if every value of `from` is one of `to` as well; may be false where it is. */
@@ -200,19 +219,20 @@ function holdsAll(from: DType, to: DType): boolean {
   return bytesOf(from) < bytesOf(to) && (isUnsigned(from) || !isUnsigned(to));
 }
 
-function legalBitcast(x: Expr, from: DType, to: DType, narrow: NarrowFloats): Expr {
+function legalBitcast(x: Expr, from: DType, to: DType, context: Context): Expr {
   if (from === to) return x;
   if (bytesOf(from) >= 4) return bitcast(x, to);
-  const bits = bareBits(x, from, narrow);
+  const bits = bareBits(x, from, context);
   if (to === "bool") return ne(bits, 0);
-  if (isNarrowFloat(to)) return narrow.decode(bits, to);
+  if (isNarrowFloat(to)) return context.narrow.decode(bits, to);
   if (isUnsigned(to)) return bits;
-  return wrap(bitcast(bits, "int32"), to);
+  return wrap(bitcast(bits, "int32"), to, context);
 }
 
 /** The bits of a value held in a register, as uint32 with zeros above them. */
-function bareBits(x: Expr, dtype: DType, narrow: NarrowFloats): Expr {
+function bareBits(x: Expr, dtype: DType, context: Context): Expr {
   if (dtype === "bool") return cast(x, "uint32");
-  if (isNarrowFloat(dtype)) return narrow.bits(x, dtype);
-  return and(bitcast(x, "uint32"), 2 ** (bytesOf(dtype) * 8) - 1);
+  if (isNarrowFloat(dtype)) return context.narrow.bits(x, dtype);
+  const bits = bitcast(x, "uint32");
+  return isUnsigned(dtype) ? bits : and(bits, 2 ** (bytesOf(dtype) * 8) - 1);
 }

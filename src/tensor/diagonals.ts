@@ -2,10 +2,10 @@
 
 import { iota } from "../graph/node.js";
 import { TensorError } from "./core.js";
-import { Movement } from "./movement.js";
+import { Packing } from "./packing.js";
 import type { Tensor } from "./tensor.js";
 
-export abstract class Diagonals extends Movement {
+export abstract class Diagonals extends Packing {
   /**
    * With zeros above the diagonal `offset` of the last two axes.
    *

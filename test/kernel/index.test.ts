@@ -208,6 +208,7 @@ describe("against brute force", () => {
   });
 });
 
+const k4 = loopAtom("k4", 4);
 const big = symbolAtom("index_big", 1, Number.POSITIVE_INFINITY);
 const r = loopAtom("r", big);
 const row = (a: IndexLike, width: number, b: IndexLike): Index => addIndex(mulIndex(a, width), b);
@@ -225,6 +226,12 @@ test.each<[string, IndexLike, IndexLike]>([
   ["(x%12)%4 == x%4", modIndex(modIndex(row(i, 5, j), 12), 4), modIndex(row(i, 5, j), 4)],
   ["(i - 6) / 6 == -1", divIndex(subIndex(i, 6), 6), -1],
   ["(i - 6) % 6 == i", modIndex(subIndex(i, 6), 6), i],
+  ["(4i + k) / 8 == i / 2 for k < 4", divIndex(row(i, 4, k4), 8), divIndex(i, 2)],
+  [
+    "(4i + k + 8) % 16 == 4 ((i + 2) % 4) + k for k < 4",
+    modIndex(addIndex(row(i, 4, k4), 8), 16),
+    row(modIndex(addIndex(i, 2), 4), 4, k4),
+  ],
   ["(n*i + k) / n == i for k < n", divIndex(addIndex(mulIndex(n, i), k), n), i],
   ["(n*i + k) % n == k for k < n", modIndex(addIndex(mulIndex(n, i), k), n), k],
   ["(big*i + r) / big == i, unbounded", divIndex(addIndex(mulIndex(big, i), r), big), i],

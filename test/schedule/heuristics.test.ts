@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import type { Target } from "../../src/device/target.js";
 import type { Kernel } from "../../src/kernel/ir.js";
-import { printKernel } from "../../src/kernel/print.js";
+import { printKernel, printProgram } from "../../src/kernel/print.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
@@ -123,6 +123,19 @@ it("rows that are read, then computed with, are asked for ahead", () => {
   expect(asksAhead(softmax(leaf([200, 100]), 1)), "short rows").toEqual([false]);
   expect(asksAhead(softmax(leaf([9, 1024]), 1)), "little").toEqual([false]);
   expect(asksAhead(g.reduceNode(leaf([20, 1024]), "add", [1])), "without pause").toEqual([false]);
+});
+
+it("what a few iterations read is loaded once for them, as vectors", () => {
+  const target = cpuTarget(64, 32, 2);
+  for (const name of ["pixels twice", "four bits as floats", "four bits, scaled, matrix times vector"]) {
+    for (const kernel of kernelsOf(WORKLOADS[name](), target)) {
+      const { kernel: scheduled } = heuristicSchedule(kernel, target);
+      const text = printProgram(lowerKernel(scheduled, target, kernel));
+      // Lane by lane, addresses would be divided.
+      expect(text, name).not.toContain(") / ");
+      expect(text, name).toMatch(/as (uint32|int32|float32)x16/);
+    }
+  }
 });
 
 it("threads share rows of counts, and permutations", () => {

@@ -144,11 +144,46 @@ function permutation(x: g.Node, step: number): g.Node {
 }
 
 /** One of each kind of loop nest, by name. */
+/** Every element of a row some times. */
+function repeated(x: g.Node, times: number): g.Node {
+  const [rows, width] = x.shape as number[];
+  const apart = g.expand(g.reshape(x, [rows, width, 1]), [rows, width, times]);
+  return g.contiguous(g.reshape(apart, [rows, width * times]));
+}
+
+/** Signed integers of four bits from bytes, two of each, the low one first. */
+function nibbles(rows: number, bytes: number): g.Node {
+  const packed = g.reshape(leaf([rows, bytes], "uint8"), [rows, bytes, 1]);
+  const pairs = g.castNode(g.expand(packed, [rows, bytes, 2]), "int32");
+  const constant = (value: number): g.Node => g.constNode(value, "int32", pairs.shape);
+  const shift = g.binary("sub", constant(28), g.binary("mul", g.iota(pairs.shape, 2), constant(4)));
+  const high = g.binary("shl", pairs, shift);
+  return g.reshape(g.castNode(g.binary("shr", high, constant(28)), "int8"), [rows, 2 * bytes]);
+}
+
+/** The same, scaled in groups of eight. */
+function scaledNibbles(rows: number, bytes: number): g.Node {
+  const shape = [rows, bytes / 4, 8];
+  const groups = g.reshape(g.castNode(nibbles(rows, bytes), "float32"), shape);
+  const scales = g.expand(g.reshape(leaf([rows, bytes / 4]), [rows, bytes / 4, 1]), shape);
+  return g.reshape(g.binary("mul", groups, scales), [rows, 2 * bytes]);
+}
+
 export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   elementwise: () => [relu(g.binary("add", leaf([5, 37]), leaf([5, 37])))],
   "elementwise, many": () => [g.unary("neg", leaf([3001]))],
   "a row for all": () => [g.binary("add", leaf([5, 37]), g.expand(leaf([1, 37]), [5, 37]))],
   "a column for all": () => [g.binary("add", leaf([65, 37]), g.expand(leaf([65, 1]), [65, 37]))],
+  "pixels twice": () => [repeated(leaf([3, 50]), 2)],
+  "pixels three times": () => [repeated(leaf([3, 50]), 3)],
+  "bytes four times": () => [repeated(leaf([3, 50], "uint8"), 4)],
+  "four bits": () => [g.contiguous(nibbles(3, 50))],
+  "four bits as floats": () => [g.castNode(nibbles(9, 64), "float32")],
+  "four bits, matrix times vector": () => [matmul(g.castNode(nibbles(5, 80), "float32"), leaf([160, 1]))],
+  "four bits, scaled, matrix times vector": () => [matmul(scaledNibbles(5, 80), leaf([160, 1]))],
+  "four bits, matrix product": () => [
+    matmul(leaf([11, 80]), g.permute(g.castNode(nibbles(36, 40), "float32"), [1, 0])),
+  ],
   transpose: () => [g.contiguous(g.permute(leaf([40, 37]), [1, 0]))],
   "transpose of bytes": () => [g.contiguous(g.permute(leaf([70, 37], "uint8"), [1, 0]))],
   "transpose of half a row": () => [g.contiguous(g.permute(leaf([9, 12], "float16"), [1, 0]))],

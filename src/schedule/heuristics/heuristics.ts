@@ -16,6 +16,7 @@ import { scheduleElementwise } from "./elementwise.js";
 import { scheduleInner } from "./inner.js";
 import { scheduleReduction } from "./reduction.js";
 import { scheduleRows } from "./rows.js";
+import { splitShared } from "./shared.js";
 import { streamOutputs } from "./stream.js";
 
 /** The kernel scheduled; where `answers` say so, otherwise than the heuristics would. */
@@ -51,8 +52,9 @@ function boundAll(draft: Draft): void {
   for (const loop of searches) draft.apply({ action: "bound", loop });
 }
 
-function scheduleTop(draft: Draft, name: string): void {
-  collapseAll(draft, name);
+function scheduleTop(draft: Draft, outermost: string): void {
+  collapseAll(draft, outermost);
+  const name = splitShared(draft, outermost);
   const s = draft.loop(name);
   if (s === undefined) return;
   // A reduction to one value stands at the top with its accumulator beside it.
