@@ -2,7 +2,8 @@
 // not move by one element a lane. Two shapes of it are common:
 //   a tile read across its rows: as many packs as lanes, each one element further than the one before it. Its rows
 //   are loaded as vectors and transposed in registers, log2(lanes) shuffles for each;
-//   one run of elements, backwards or every other one: a vector or two, reordered by one shuffle.
+//   one run of elements, backwards or every other one: a vector or two, reordered by one shuffle. Where the others are
+//   wanted too, both take theirs from the same two vectors.
 
 import { addIndex, type Index, subIndex } from "../kernel/index.js";
 import {
@@ -26,11 +27,9 @@ export function shuffleGathers(body: readonly Stmt[]): Stmt[] {
   const packs = topologicalOrder(nested.flatMap(exprsOf)).filter(isGather);
   if (packs.length === 0) return nested;
   const replaced = transposed(packs);
-  for (const x of packs) {
-    if (replaced.has(x)) continue;
-    const run = asRun(x);
-    if (run !== undefined) replaced.set(x, run);
-  }
+  const runs = packs.flatMap((x) => (replaced.has(x) ? [] : (asRun(x) ?? [])));
+  for (const [x, value] of halved(runs)) replaced.set(x, value);
+  for (const run of runs) if (!replaced.has(run.of)) replaced.set(run.of, shuffled(run));
   if (replaced.size === 0) return nested;
   return nested.map((s) => (exprsOf(s).length === 0 ? s : rewriteBody([s], (x) => replaced.get(x) ?? x)[0]));
 }
@@ -92,26 +91,64 @@ function tileKey({ args }: Gather): string {
 // ---------------------------------------------------------------------------------------------------------------
 // Runs
 
-/** One run of elements read backwards, or every other one, within what the lanes themselves read. */
-function asRun({ args, lanes }: Gather): Expr | undefined {
+/** Elements one or two apart: the pack of them, the lowest one, and the steps between lanes. */
+interface Run {
+  readonly of: Gather;
+  readonly lowest: Index;
+  readonly step: -1 | 2 | -2;
+}
+
+function asRun(of: Gather): Run | undefined {
+  const { args, lanes } = of;
   const [first] = args;
   const step = subIndex(args[1].index, first.index).value;
   if (step !== -1 && step !== 2 && step !== -2) return undefined;
-  const valid = first.valid.map((x) => x.key).join("&");
+  const valid = validOf(first);
   const even = args.every(
-    (x, lane) =>
-      subIndex(x.index, first.index).value === lane * step && x.valid.map((v) => v.key).join("&") === valid,
+    (x, lane) => subIndex(x.index, first.index).value === lane * step && validOf(x) === valid,
   );
-  if (!even) return undefined;
-  const lowest = step < 0 ? args[lanes - 1].index : first.index;
-  const low = vectorAt(first, lowest, lanes);
-  const upwards = Array.from({ length: lanes }, (_, lane) => (step < 0 ? lanes - 1 - lane : lane));
-  if (step === -1) return shuffle(low, low, upwards);
-  // The second vector ends where the last lane does: nothing beyond it is read.
-  const high = vectorAt(first, addIndex(lowest, lanes - 1), lanes);
-  return shuffle(
-    low,
-    high,
-    upwards.map((lane) => (2 * lane < lanes ? 2 * lane : 2 * lane - (lanes - 1) + lanes)),
-  );
+  return even ? { of, lowest: step < 0 ? args[lanes - 1].index : first.index, step } : undefined;
 }
+
+const validOf = (x: LoadExpr): string => x.valid.map((v) => v.key).join("&");
+
+/** Vectors and a shuffle of them, which read nothing but what is between the lanes. */
+function shuffled({ of, lowest, step }: Run): Expr {
+  const { args, lanes } = of;
+  const low = vectorAt(args[0], lowest, lanes);
+  if (step === -1) return shuffle(low, low, upwards(lanes).reverse());
+  // The second vector ends where the last lane does.
+  const high = vectorAt(args[0], addIndex(lowest, lanes - 1), lanes);
+  const picks = upwards(lanes).map((lane) => (2 * lane < lanes ? 2 * lane : 2 * lane + 1));
+  return shuffle(low, high, step < 0 ? picks.reverse() : picks);
+}
+
+/** Runs of every other element of which one holds what the other leaves out, by their halves of two vectors. */
+function halved(runs: readonly Run[]): Map<Expr, Expr> {
+  const placeOf = ({ of, lowest }: Run, by: number): string => {
+    const [{ buffer, dtype }] = of.args;
+    return `${buffer.id} ${dtype} ${of.lanes} ${addIndex(lowest, by).key} ${validOf(of.args[0])}`;
+  };
+  const twos = runs.filter(({ step }) => step === 2);
+  const odd = new Map(twos.map((run) => [placeOf(run, 0), run]));
+  const halves = new Map<Expr, Expr>();
+  for (const even of twos) {
+    const other = odd.get(placeOf(even, 1));
+    if (other === undefined || halves.has(even.of)) continue;
+    const { args, lanes } = even.of;
+    const both = [0, lanes].map((at) => vectorAt(args[0], addIndex(even.lowest, at), lanes));
+    [even, other].forEach(({ of }, first) => {
+      halves.set(
+        of,
+        shuffle(
+          both[0],
+          both[1],
+          upwards(lanes).map((lane) => first + 2 * lane),
+        ),
+      );
+    });
+  }
+  return halves;
+}
+
+const upwards = (lanes: number): number[] => Array.from({ length: lanes }, (_, lane) => lane);

@@ -68,6 +68,7 @@ function shiftInRange(y: Expr): Expr | undefined {
 
 /** x << y; 0 where y is negative or at least the width. */
 export function shiftLeft(x: Expr, y: Expr): Expr {
+  if (isZero(y)) return x;
   const inRange = shiftInRange(y);
   if (inRange === undefined) return shl(x, y);
   return where(inRange, shl(x, and(y, widthOf(x) - 1)), 0);
@@ -75,6 +76,7 @@ export function shiftLeft(x: Expr, y: Expr): Expr {
 
 /** x >> y; the sign (of unsigned: 0) where y is negative or at least the width. */
 export function shiftRight(x: Expr, y: Expr): Expr {
+  if (isZero(y)) return x;
   const inRange = shiftInRange(y);
   if (inRange === undefined) return shr(x, y);
   if (isUnsigned(x.dtype)) return where(inRange, shr(x, and(y, widthOf(x) - 1)), 0);
@@ -99,4 +101,5 @@ export function threefry(x: Expr, y: Expr, key: Expr): Expr {
   return first;
 }
 
-const addKey = (x: Expr, key: Expr): Expr => (key.op === "const" && key.value === 0 ? x : add(x, key));
+const addKey = (x: Expr, key: Expr): Expr => (isZero(key) ? x : add(x, key));
+const isZero = (x: Expr): boolean => x.op === "const" && Number(x.value) === 0;

@@ -19,7 +19,7 @@ import {
   type Stmt,
   scalar,
 } from "../kernel/ir.js";
-import { castScalar, roundTo } from "../scalar/convert.js";
+import { castScalar, roundTo, wrapInteger } from "../scalar/convert.js";
 import {
   bytesOf,
   type DType,
@@ -138,8 +138,8 @@ const COMPARISONS = new Set<ScalarOp>(["lt", "le", "eq", "ne"]);
 /** `op` on operands that were of `dtype`. */
 function legalScalar(op: ScalarOp, args: readonly Expr[], dtype: DType, context: Context): Expr {
   if (dtype === "bool" && op !== "where") return logic(op, args);
+  if (op === "and") return masked(args, context);
   const value = scalar(op, ...args);
-  if (op === "and" && keepsWhole(args, context)) return args[0];
   if (COMPARISONS.has(op) || registerDType(dtype) === dtype) return value;
   if (isInteger(dtype)) return LEAVES_INTEGERS.has(op) ? wrap(value, dtype, context) : value;
   if (!isNarrowFloat(dtype) || KEEPS_FLOATS.has(op)) return value;
@@ -148,11 +148,14 @@ function legalScalar(op: ScalarOp, args: readonly Expr[], dtype: DType, context:
   return context.narrow.round(value, dtype);
 }
 
-/** x & (2^n - 1) == x, if 0 <= x < 2^n. */
-function keepsWhole([x, mask]: readonly Expr[], { ranges }: Context): boolean {
-  if (mask.op !== "const" || typeof mask.value !== "number" || !isPowerOfTwo(mask.value + 1)) return false;
+/** x & y; (x & m) & n == x & (m & n), and x & (2^n - 1) == x if 0 <= x < 2^n. */
+function masked([x, mask]: readonly Expr[], { ranges }: Context): Expr {
+  if (mask.op !== "const" || typeof mask.value !== "number") return and(x, mask);
   const { min: low, max: high } = ranges.of(x);
-  return low >= 0 && high <= mask.value;
+  if (low >= 0 && high <= mask.value && isPowerOfTwo(mask.value + 1)) return x;
+  const [inner, first] = x.op === "and" ? x.args : [];
+  if (first?.op !== "const" || typeof first.value !== "number") return and(x, mask);
+  return and(inner, constant(wrapInteger(first.value & mask.value, x.dtype), x.dtype, x.lanes));
 }
 
 const isPowerOfTwo = (x: number): boolean => x > 0 && Number.isInteger(Math.log2(x));

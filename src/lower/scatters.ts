@@ -55,26 +55,31 @@ interface Row {
 function transposed(stores: readonly ScatterStmt[]): Stmt[] {
   // Where something is written twice, the order counts.
   if (new Set(stores.map((s) => s.index.key)).size < stores.length) return [...stores];
-  const vectors = new Map<Expr, ScatterStmt[]>();
+  const vectors = new Map<Expr, ScatterStmt[][]>();
   for (const s of stores) {
     const [vector] = s.value.args;
-    const lanes = vectors.get(vector) ?? [];
-    lanes[s.value.lane] = s;
-    vectors.set(vector, lanes);
+    const { lane } = s.value;
+    const copies = vectors.get(vector) ?? [];
+    vectors.set(vector, copies);
+    // A vector may be stored to several places.
+    const copy = copies.find((lanes) => lanes[lane] === undefined);
+    if (copy !== undefined) copy[lane] = s;
+    else copies.push(Object.assign([], { [lane]: s }));
   }
   const tiles = new Map<string, Map<number, Row>>();
-  for (const [value, lanes] of vectors) {
+  const rows = [...vectors].flatMap(([value, copies]) => copies.map((lanes) => ({ value, lanes })));
+  for (const { value, lanes } of rows) {
     if (Object.keys(lanes).length !== value.lanes) continue;
     const places = lanes.map((s) => s.index);
     const at = places[0].constant;
     const key = places.map((place) => addIndex(place, -at).key).join("|");
-    const rows = tiles.get(key) ?? new Map<number, Row>();
-    tiles.set(key, rows.set(at, { value, places, stores: lanes }));
+    const tile = tiles.get(key) ?? new Map<number, Row>();
+    tiles.set(key, tile.set(at, { value, places, stores: lanes }));
   }
   const replaced = new Set<Stmt>();
   const blocks: Stmt[] = [];
-  for (const rows of tiles.values()) {
-    for (const run of runsOf(rows)) {
+  for (const tile of tiles.values()) {
+    for (const run of runsOf(tile)) {
       if (fillsLanes(run)) {
         blocks.push(...storeInterleaved(run, stores[0].buffer));
         for (const row of run) for (const s of row.stores) replaced.add(s);

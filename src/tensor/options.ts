@@ -39,6 +39,7 @@ export type {
   UnpoolOptions,
   ValuesAndIndices,
 } from "./pooling.js";
+export type { UnpackInt4Options } from "./packing.js";
 export type { ScaledSumOptions } from "./products.js";
 export type { DrawOptions, DropoutOptions, MultinomialOptions } from "./random.js";
 export type { WindowOptions as SignalWindowOptions } from "./ranges.js";

@@ -7,7 +7,7 @@ import { TensorError } from "./core.js";
 import { Movement } from "./movement.js";
 import type { Tensor } from "./tensor.js";
 
-export interface UnpackOptions {
+export interface UnpackInt4Options {
   /** Whether four bits stand for -8 to 7, and not for 0 to 15; default true. */
   readonly signed?: boolean;
 }
@@ -17,13 +17,14 @@ const [IN_BYTE, BITS] = [2, 4];
 
 export abstract class Packing extends Movement {
   /**
-   * The four-bit integers of these bytes (uint8), as int8 or uint8: two for each byte along the last axis, the one in its
-   * low bits first, as ONNX and safetensors hold them. What uses them unpacks them itself, and they are not stored.
+   * The four-bit integers of these bytes (uint8), as int8 or, unsigned, uint8: [.., n] gives [.., 2n], of each byte the one
+   * in its low bits first, as ONNX has them. They are not stored: `quantizedLinear`, or any product with them, reads the
+   * bytes. Another dtype, or no axis, is a TensorError.
    *
    * @example Tensor.from([0x21, 0xf8], { dtype: "uint8" }).unpackInt4(); // => [1, 2, -8, -1]
    * @example Tensor.from([0x21, 0xf8], { dtype: "uint8" }).unpackInt4({ signed: false }); // => [1, 2, 8, 15]
    */
-  unpackInt4({ signed = true }: UnpackOptions = {}): Tensor {
+  unpackInt4({ signed = true }: UnpackInt4Options = {}): Tensor {
     const x = this.self;
     if (x.dtype !== "uint8" || x.ndim === 0)
       throw new TensorError(`unpackInt4: packed integers are uint8 with an axis, got ${x.dtype}[${x.shape}]`);
@@ -39,8 +40,9 @@ export abstract class Packing extends Movement {
   }
 
   /**
-   * Pairs of integers along the last axis as bytes (uint8), the first of a pair in the low bits: what `unpackInt4` takes
-   * apart. Of each integer the low four bits are kept.
+   * Pairs of integers along the last axis as bytes (uint8), the first of a pair in the low bits: [.., 2n] gives [.., n],
+   * which `unpackInt4` takes apart. Of each integer the low four bits are kept. Floats, or an odd last axis, are a
+   * TensorError.
    *
    * @example Tensor.from([1, 2, -8, -1], { dtype: "int8" }).packInt4(); // => [0x21, 0xf8]
    */

@@ -27,6 +27,12 @@ function counts(text: string) {
   return found;
 }
 
+/** How many vectors the lowered kernel loads from memory. */
+function vectors(text: string): number {
+  const loads = lowerKernel(parseKernel(text), target).phases.flatMap(({ body }) => loadsOf(body));
+  return new Set(loads.filter((x) => x.lanes > 1 && x.buffer.space === "global")).size;
+}
+
 describe("tiles", () => {
   it("are transposed in log2(lanes) shuffles a row", () => {
     const text = `kernel k(o: float32[16], a: float32[16]) {
@@ -72,6 +78,21 @@ describe("runs", () => {
   it("of every other element are two, and read nothing beyond the last", () => {
     expect(counts(run("j*2"))).toEqual({ pack: 0, shuffle: 1, scalars: 0 });
     expect(counts(run("14 - j*2"))).toEqual({ pack: 0, shuffle: 1, scalars: 0 });
+  });
+  it("of which one leaves out what the other takes come from the same two vectors", () => {
+    const text = `kernel k(o: int32[16], a: int32[16]) {
+      for i in 2 unroll { for j in 8 vectorize { store o[i*8 + j] = a[j*2 + i] } } }`;
+    expect(counts(text)).toEqual({ pack: 0, shuffle: 2, scalars: 0 });
+    expect(vectors(text)).toBe(2);
+  });
+  it("that share nothing, or are written in between, are read each by themselves", () => {
+    const apart = `kernel k(o: int32[16], a: int32[19]) {
+      for i in 2 unroll { for j in 8 vectorize { store o[i*8 + j] = a[j*2 + i*2] } } }`;
+    expect(vectors(apart)).toBe(4);
+    const written = `kernel k(o: int32[8], a: int32[16]) {
+      for i in 2 unroll { for j in 8 vectorize { accumulate add o[j] = a[j*2 + i] }
+        store a[i*2 + 1] = int32:5 } }`;
+    expect(counts(written).pack).toBe(0);
   });
   it("in uneven steps are gathered", () => {
     expect(counts(run("j + (j / 3)"))).toEqual({ pack: 1, shuffle: 0, scalars: 8 });

@@ -37,3 +37,8 @@ it("a last block overlaps the one before", () => expect(stores(scatter(7, 8, 20)
 it("two or three stay as they are", () => expect(stores(scatter(3, 8, 20))).toEqual({ 1: 24 }));
 it("rows that are not side by side stay as they are", () =>
   expect(stores(scatter(4, 4, 20).replace("+ i]", "+ i*2]"))).toEqual({ 1: 16 }));
+it("vectors that fill the distance between their lanes are interleaved, one stored twice as well", () => {
+  const twice = "kernel k(o: float32[32], a: float32[16]) { for i in 2 unroll { for j in 16 vectorize {";
+  expect(stores(`${twice} store o[j*2 + i] = a[j] } } }`)).toEqual({ 16: 2 });
+  expect(stores(scatter(2, 16, 2))).toEqual({ 16: 2 });
+});

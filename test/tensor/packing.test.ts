@@ -60,17 +60,23 @@ describe.each(devices)("on %s", (device) => {
     const vector = Tensor.from(x.slice(0, columns));
     const matrix = Tensor.from(Float32Array.from(x), { shape: [batch, columns] });
     const inGroups = Tensor.from(Float32Array.from(scales), { shape: [rows, columns / group, 1] });
-    const scaled = weights
-      .cast("float32")
-      .reshape([rows, columns / group, group])
-      .mul(inGroups)
-      .reshape([rows, columns]);
+    const scaled = (by: Tensor): Tensor =>
+      weights
+        .cast("float32")
+        .reshape([rows, columns / group, group])
+        .mul(by.cast("float32"))
+        .reshape([rows, columns]);
     const every = <T>(count: number, make: (i: number) => T): T[] =>
       Array.from({ length: count }, (_, i) => make(i));
     const cases: [Tensor, number[]][] = [
       [weights.cast("float32").matmul(vector), every(rows, (r) => dot(0, r, false))],
       [weights.cast("int32").matmul(vector.cast("int8").cast("int32")), every(rows, (r) => dot(0, r, false))],
-      [scaled.matmul(vector), every(rows, (r) => dot(0, r, true))],
+      [scaled(inGroups).matmul(vector), every(rows, (r) => dot(0, r, true))],
+      [scaled(inGroups.cast("float16")).matmul(vector), every(rows, (r) => dot(0, r, true))],
+      [
+        matrix.matmul(scaled(inGroups).T),
+        every(batch * rows, (i) => dot(Math.floor(i / rows), i % rows, true)),
+      ],
       [
         matrix.matmul(weights.cast("float32").T),
         every(batch * rows, (i) => dot(Math.floor(i / rows), i % rows, false)),

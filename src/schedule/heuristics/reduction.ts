@@ -63,7 +63,7 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
   if (top) parallelOuter(draft, reduction.outputs);
 }
 
-/** The loop along which most bytes of the operands are consecutive. */
+/** The loop along which most of what is loaded is consecutive, not one that fills no vector if there is another. */
 export function unitStrideLoop({ outputs, reduced, loads }: Reduction): LoopAtom | undefined {
   let best: LoopAtom | undefined;
   let most = 0;
@@ -73,6 +73,7 @@ export function unitStrideLoop({ outputs, reduced, loads }: Reduction): LoopAtom
       if (isUnitStride(x, loop) && x.valid.length === 0)
         count += product([...outputs, ...reduced].filter((l) => movesWith(x, l)));
     }
+    if (tripsOf(loop) < 4) count /= 4;
     if (count > most) {
       best = loop;
       most = count;

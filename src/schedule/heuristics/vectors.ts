@@ -4,7 +4,7 @@ import type { Target } from "../../device/target.js";
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
 import { loadsOf, type Stmt, topologicalOrder, visitStatements, exprsOf } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
-import { isUnitStride, tripsOf } from "../nest.js";
+import { isUnitStride, movesWith, product, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 
 /** Lanes for the values of a body: the native vector over the widest element computed there; 1 without vectors. */
@@ -59,20 +59,24 @@ function splitLanes(draft: Draft, name: string, width: number, unroll: number): 
   return `${name}i`;
 }
 
-/** The loop along which what is stored, or most of what is loaded, is consecutive. */
+/** The loop along which what is stored, or most of what is loaded, is consecutive; of equals the one of larger operands. */
 export function vectorLoop(loops: readonly LoopAtom[], body: readonly Stmt[]): LoopAtom | undefined {
   let best: LoopAtom | undefined;
-  let bestScore = 0;
+  let [bestScore, largest] = [0, 0];
   for (const loop of loops) {
-    let score = 0;
+    let [score, elements] = [0, 0];
     visitStatements(body, (s) => {
       if (s.kind === "store" && s.buffer.space !== "local" && strideOf(s.index, loop) === 1) score += 2;
     });
-    for (const x of loadsOf(body)) if (isUnitStride(x, loop)) score += 1;
+    for (const x of loadsOf(body)) {
+      if (!isUnitStride(x, loop)) continue;
+      score += 1;
+      elements += product(loops.filter((l) => movesWith(x, l)));
+    }
     if (tripsOf(loop) < 4) score /= 4;
-    if (score > bestScore) {
+    if (score > bestScore || (score === bestScore && elements > largest)) {
       best = loop;
-      bestScore = score;
+      [bestScore, largest] = [score, elements];
     }
   }
   return best;
