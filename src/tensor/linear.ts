@@ -1,7 +1,7 @@
 // Contractions: products of matrices and what is made of them. Each is written as a multiplication of two repeated
 // operands and a sum over the last axis, which the compiler recognises by that form and by no name.
 
-import { type Dim, iota, type Shape, sameDim } from "../graph/node.js";
+import { type Dim, iota, maxDim, type Shape, sameDim } from "../graph/node.js";
 import { promote } from "../graph/promote.js";
 import type { DType } from "../scalar/dtype.js";
 import { autocastType } from "./autocast.js";
@@ -28,6 +28,9 @@ export interface AttentionOptions {
   /** Probability with which a weight is dropped. */
   readonly dropout?: number;
 }
+
+/** So many rows share a weight that scaling it costs next to nothing beside its products. */
+const SCALED_ROWS = 4;
 
 export interface QuantizedOptions {
   /** What is taken off the integers of each block, [out, blocks]. */
@@ -101,7 +104,8 @@ export abstract class Linear extends Statistics {
   /**
    * this [.., in] x quantised weight [out, in] transposed: [.., out], where weight holds small integers and each run of
    * in / blocks of them has a scale, scales [out, blocks], by which they are multiplied; `zeroPoints` [out, blocks] are
-   * taken off before. The scales stand outside of the inner sum.
+   * taken off before. For a few rows the scales stand outside of the inner sum, for more they are multiplied into the
+   * weights, once for all rows.
    */
   quantizedLinear(
     weight: Tensor,
@@ -119,13 +123,12 @@ export abstract class Linear extends Statistics {
     }
     const dtype = this.toFloats().dtype;
     const wide = accumulationType(dtype);
-    // [.., 1, blocks, size] x [out, blocks, size]
-    const x = this.cast(wide)
-      .unflatten(-1, [blocks, width / blocks])
-      .unsqueeze(-3);
-    let total = x.mul(weight.cast(wide).unflatten(1, [blocks, width / blocks])).sum(-1);
-    if (zeroPoints !== undefined) total = total.sub(x.sum(-1).mul(zeroPoints.cast(wide)));
-    const result = total.mul(scales.cast(wide)).sum(-1);
+    const inBlocks = (y: Tensor): Tensor => y.cast(wide).unflatten(-1, [blocks, width / blocks]);
+    const rows = this.shape.slice(0, -1).reduce((count: number, d) => count * maxDim(d), 1);
+    const result =
+      rows >= SCALED_ROWS
+        ? contract(this.unsqueeze(-2), scaledWeight(inBlocks(weight), scales, zeroPoints).flatten(1), wide)
+        : inBlockSums(inBlocks(this.self).unsqueeze(-3), inBlocks(weight), scales, zeroPoints);
     return (bias === undefined ? result : result.add(bias.cast(wide))).cast(dtype);
   }
 
@@ -188,6 +191,20 @@ export function contractionType(operation: string, x: Tensor, y: Tensor): DType 
 export function contract(x: Tensor, y: Tensor, dtype: DType, axes: number | readonly number[] = -1): Tensor {
   const wide = accumulationType(dtype);
   return x.cast(dtype).cast(wide).mul(y.cast(dtype).cast(wide)).sum(axes);
+}
+
+/** Weights [out, blocks, size] as what they stand for. */
+function scaledWeight(weight: Tensor, scales: Tensor, zeroPoints: Tensor | undefined): Tensor {
+  const perBlock = (x: Tensor): Tensor => x.cast(weight.dtype).unsqueeze(-1);
+  const plain = zeroPoints === undefined ? weight : weight.sub(perBlock(zeroPoints));
+  return plain.mul(perBlock(scales));
+}
+
+/** Sums of products of x [.., 1, blocks, size] and weights [out, blocks, size], each block's scaled by itself: [.., out]. */
+function inBlockSums(x: Tensor, weight: Tensor, scales: Tensor, zeroPoints: Tensor | undefined): Tensor {
+  let total = x.mul(weight).sum(-1);
+  if (zeroPoints !== undefined) total = total.sub(x.sum(-1).mul(zeroPoints.cast(x.dtype)));
+  return total.mul(scales.cast(x.dtype)).sum(-1);
 }
 
 /** Each head of [.., heads, s, e] as often as there are query heads for it. */

@@ -2,13 +2,14 @@
 
 import { describe, expect, it } from "vitest";
 import type { Target } from "../../src/device/target.js";
-import type { Kernel } from "../../src/kernel/ir.js";
+import { type Kernel, loadsOf } from "../../src/kernel/ir.js";
 import { printKernel, printProgram } from "../../src/kernel/print.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
 import { unrollLoops } from "../../src/lower/unroll.js";
 import * as g from "../../src/graph/node.js";
 import { heuristicSchedule } from "../../src/schedule/heuristics/heuristics.js";
+import { bytesOf, type DType } from "../../src/scalar/dtype.js";
 import { LIMITED_TARGET } from "../devices/limited.js";
 import { backwards, difference, fill, phasesBackwards, runKernel, runProgram } from "./compare.js";
 import { cpuTarget, kernelsOf, leaf, matmul, parsedTexts, softmax, WORKLOADS } from "./workloads.js";
@@ -136,6 +137,42 @@ it("what a few iterations read is loaded once for them, as vectors", () => {
       expect(text, name).toMatch(/as (uint32|int32|float32)x16/);
     }
   }
+});
+
+describe.each([cpuTarget(64, 32, 2), cpuTarget(16, 16, 2)])("on vectors of $vectorBytes bytes", (target) => {
+  const narrow = [
+    "float16",
+    "bfloat16",
+    "float8e4m3",
+    "float8e5m2",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "bool",
+  ];
+  it.each(narrow as DType[])("%s is loaded by vectors only", (dtype) => {
+    const x = leaf([64, 512], dtype);
+    const floats = g.castNode(x, "float32");
+    for (const root of [
+      g.binary("mul", floats, floats),
+      g.reduceNode(floats, "add", [0]),
+      g.reduceNode(floats, "add", [1]),
+      g.reduceNode(g.castNode(x, "int32"), "add", [0, 1]),
+      matmul(floats, leaf([512, 1])),
+      matmul(leaf([1, 64]), floats),
+    ]) {
+      for (const kernel of kernelsOf([root], target)) {
+        const { kernel: scheduled } = heuristicSchedule(kernel, target);
+        const { phases } = lowerKernel(scheduled, target, kernel);
+        const loads = phases
+          .flatMap(({ body }) => loadsOf(body))
+          .filter(({ buffer }) => bytesOf(buffer.dtype) < 4);
+        expect(loads.length).toBeGreaterThan(0);
+        for (const { lanes } of loads) expect(lanes, printKernel(kernel)).toBe(target.vectorBytes / 4);
+      }
+    }
+  });
 });
 
 it("threads share rows of counts, and permutations", () => {

@@ -143,7 +143,6 @@ function permutation(x: g.Node, step: number): g.Node {
   return g.scatter(g.constNode(0, x.dtype, x.shape), places, x, axis, "permute");
 }
 
-/** One of each kind of loop nest, by name. */
 /** Every element of a row some times. */
 function repeated(x: g.Node, times: number): g.Node {
   const [rows, width] = x.shape as number[];
@@ -169,6 +168,7 @@ function scaledNibbles(rows: number, bytes: number): g.Node {
   return g.reshape(g.binary("mul", groups, scales), [rows, 2 * bytes]);
 }
 
+/** One of each kind of loop nest, by name. */
 export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   elementwise: () => [relu(g.binary("add", leaf([5, 37]), leaf([5, 37])))],
   "elementwise, many": () => [g.unary("neg", leaf([3001]))],

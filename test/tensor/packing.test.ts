@@ -89,6 +89,32 @@ describe.each(devices)("on %s", (device) => {
   });
 });
 
+it.each(devices)("quantizedLinear takes them, for one row and for many (%s)", async (device) => {
+  const [outputs, width, block] = [7, 64, 16];
+  const values = bytes((outputs * width) / 2);
+  const q = unpacked(values, false);
+  const of = (count: number): Float32Array =>
+    Float32Array.from({ length: count }, () => Math.floor(random() * 16));
+  const [scales, zeros] = [of((outputs * width) / block), of((outputs * width) / block)];
+  const perBlock = (x: Float32Array): Tensor => Tensor.from(x, { shape: [outputs, width / block] });
+  for (const rows of [1, 3, 4, 9]) {
+    const x = of(rows * width);
+    const y = Tensor.from(x, { shape: [rows, width] }).quantizedLinear(
+      packedTensor(values, [outputs, width / 2]).unpackInt4({ signed: false }),
+      perBlock(scales),
+      { zeroPoints: perBlock(zeros) },
+    );
+    const expected = Array.from({ length: rows * outputs }, (_, i) => {
+      const [row, output] = [Math.floor(i / outputs), i % outputs];
+      return q.slice(output * width, (output + 1) * width).reduce((sum, weight, k) => {
+        const at = Math.floor((output * width + k) / block);
+        return sum + (weight - zeros[at]) * scales[at] * x[row * width + k];
+      }, 0);
+    });
+    expect([...(await y.data({ device }))]).toEqual(expected);
+  }
+});
+
 it("what is no pair of integers is refused", () => {
   expect(() => Tensor.from([1, 2]).unpackInt4()).toThrow("packed integers are uint8");
   expect(() => Tensor.from([1, 2]).packInt4()).toThrow("takes integers");
