@@ -3,6 +3,9 @@
 import { describe, expect, it } from "vitest";
 import type { Target } from "../../src/device/target.js";
 import { type Kernel, loadsOf } from "../../src/kernel/ir.js";
+=======
+import type { Kernel } from "../../src/kernel/ir.js";
+import { parseKernel } from "../../src/kernel/parse.js";
 import { printKernel, printProgram } from "../../src/kernel/print.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
@@ -12,7 +15,7 @@ import { heuristicSchedule } from "../../src/schedule/heuristics/heuristics.js";
 import { bytesOf, type DType } from "../../src/scalar/dtype.js";
 import { LIMITED_TARGET } from "../devices/limited.js";
 import { backwards, difference, fill, phasesBackwards, runKernel, runProgram } from "./compare.js";
-import { cpuTarget, kernelsOf, leaf, matmul, parsedTexts, softmax, WORKLOADS } from "./workloads.js";
+import { cpuTarget, kernelsOf, leaf, matmul, parsedTexts, softmax, TEXTS, WORKLOADS } from "./workloads.js";
 
 const TARGETS: readonly Target[] = [
   cpuTarget(16, 16, 1),
@@ -173,6 +176,18 @@ describe.each([cpuTarget(64, 32, 2), cpuTarget(16, 16, 2)])("on vectors of $vect
       }
     }
   });
+});
+
+it("vectors run along outputs where each takes few terms, and those of pairs interleave", () => {
+  const target = cpuTarget(64, 32, 2);
+  for (const name of ["largest of pairs", "pairs, some"]) {
+    const kernel = parseKernel(TEXTS[name]);
+    const text = printProgram(lowerKernel(heuristicSchedule(kernel, target).kernel, target, kernel));
+    expect(text, name).toContain("shuffle.0_8_1_9_2_10_3_11");
+  }
+  const short = parseKernel(TEXTS["largest of pairs"].replace("x in 11", "x in 3"));
+  const { actions } = heuristicSchedule(short, target);
+  expect(actions, "few outputs").not.toContainEqual({ action: "unroll", loop: "m" });
 });
 
 it("threads share rows of counts, and permutations", () => {

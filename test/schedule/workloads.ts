@@ -293,6 +293,29 @@ export const TEXTS: Readonly<Record<string, string>> = {
         store out[i*4 + j] = mul(mean[0], reciprocal(total[0]))
       }
     } }`,
+  "largest of pairs": `kernel largest(out: float32[66], most: bool[264], a: float32[264], c: float32[3]) {
+    for i in 3 {
+      alloc local row: float32[88]
+      for r in 88 { store row[r] = add(a[i*88 + r], c[i]) }
+      for y in 2 {
+        for x in 11 {
+          alloc local acc: float32[1]
+          store acc[0] = float32:-inf
+          for k in 2 { for l in 2 { accumulate max acc[0] = row[y*44 + k*22 + x*2 + l] } }
+          alloc local side: float32[1]
+          store side[0] = acc[0]
+          for m in 2 {
+            for n in 2 {
+              store most[i*88 + y*44 + m*22 + x*2 + n] = eq(row[y*44 + m*22 + x*2 + n], side[0])
+            }
+          }
+          store out[i*22 + y*11 + x] = side[0]
+        }
+      }
+    } }`,
+  "pairs, some": `kernel pairs(out: float32[66], a: float32[33], flags: bool[66]) {
+    for i in 3 { for j in 22 {
+      store out[i*22 + j] = where(flags[i*22 + j], a[i*11 + (j) / 2], float32:0) } } }`,
   "attention of rows": `kernel attention(out: float32[20], a: float32[15], b: float32[33], c: float32[44]) {
     for i in 5 {
       alloc local scores: float32[11]

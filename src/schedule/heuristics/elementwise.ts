@@ -21,6 +21,7 @@ export function scheduleElementwise(draft: Draft, { loops, body }: Chain, top: b
   const vector = vectorLoop(
     loops.map((s) => s.atom),
     body,
+    loops.filter((s) => s.loop === "unroll").map((s) => s.atom),
   );
   const transposition = vector && transpositionOf(draft, { loops, body }, vector);
   if (transposition !== undefined) return scheduleTransposition(draft, { loops, body }, transposition, top);

@@ -9,6 +9,7 @@ import { lanesFor } from "./vectors.js";
 import { scheduleReduction, unitStrideLoop, vectorizeReduction, SHARED_REDUCTION } from "./reduction.js";
 import { scheduleScan } from "./scan.js";
 import { scheduleElementwise } from "./elementwise.js";
+import { scheduleWindows } from "./stencil.js";
 
 /** A nest inside others, or at the top beside its accumulator. */
 export function scheduleInner(draft: Draft, name: string, top: boolean): void {
@@ -61,6 +62,7 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
   const reduction = asReduction(chain);
   if (reduction !== undefined) return scheduleReduction(draft, reduction, chain, false);
   if (!chain.body.some((x) => x.kind === "for")) return scheduleElementwise(draft, chain, false);
+  if (scheduleWindows(draft, chain)) return;
   for (const inner of chain.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
 }
 

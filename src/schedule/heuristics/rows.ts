@@ -10,6 +10,7 @@ import { prefetchRows } from "./prefetch.js";
 import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
 import { scheduleScanAcross } from "./scan.js";
 import { scheduleInner } from "./inner.js";
+import { scheduleWindows } from "./stencil.js";
 import { scheduleRowBlocks } from "./rowblocks.js";
 
 /** Several nests inside shared loops: threads take rows, each nest inside is scheduled on its own. */
@@ -18,6 +19,10 @@ export function scheduleRows(draft: Draft, fused: Chain): void {
   condenseRows(draft, fused.loops[fused.loops.length - 1].atom.name);
   const chain = chainOf(draft.loop(outermost.atom.name)!);
   if (scheduleRowBlocks(draft, chain)) return;
+  if (scheduleWindows(draft, chain)) {
+    draft.apply({ action: "parallel", loop: chain.loops[0].atom.name });
+    return;
+  }
   overlayRows(draft, outermost.atom.name);
   const { loops, body } = chain;
   const atoms = loops.map((s) => s.atom);

@@ -2,13 +2,15 @@
 // are written out, so that neighbouring outputs find what they share in registers.
 
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
-import type { Stmt } from "../../kernel/ir.js";
-import { movesWith, product, type Reduction, tripsOf } from "../nest.js";
+import { type ForStmt, loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
+import { type Chain, chainOf, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
-import { fillable, lanesFor } from "./vectors.js";
+import { fillable, lanesFor, vectorizeLoop } from "./vectors.js";
 
 /** Most terms that are written out. */
 const MOST_TERMS = 32;
+/** Fewer outputs at a time are not worth writing windows out for. */
+const FEWEST_LANES = 4;
 
 export interface Stencil {
   /** The loop along which vectors run. */
@@ -59,4 +61,33 @@ export function scheduleStencil(draft: Draft, s: Stencil, reduction: Reduction, 
     const split = outermost === along || (outermost === across && rows > 1);
     draft.apply({ action: "parallel", loop: split ? `${outermost.name}o` : outermost.name });
   }
+}
+
+/**
+ * Several nests of few terms for each output: a window's largest element and where in it that was. They are written out
+ * for a vector of outputs at a time. False, and nothing done, if the nests are no such ones.
+ */
+export function scheduleWindows(draft: Draft, { loops, body }: Chain): boolean {
+  const along = loops[loops.length - 1].atom;
+  const nests = body.filter((s): s is ForStmt => s.kind === "for").map(chainOf);
+  const terms = nests.flatMap((nest) => nest.loops);
+  const written = nests.reduce((n, nest) => n + product(nest.loops.map((s) => s.atom)), 0);
+  if (nests.length < 2 || written > MOST_TERMS || along.extent.value === undefined) return false;
+  if (terms.some(({ atom, loop }) => atom.extent.value === undefined || loop !== "serial")) return false;
+  if (nests.some((nest) => nest.body.some((s) => s.kind === "for" || s.kind === "if"))) return false;
+  const places = loadsOf(body).map((x) => x.index);
+  let [local, conditions] = [0, loadsOf(body).some((x) => x.valid.length > 0)];
+  visitStatements(body, (s) => {
+    if (s.kind === "if") conditions = true;
+    if (s.kind === "store") places.push(s.index);
+    if (s.kind === "alloc") local = Math.max(local, s.buffer.size.max);
+  });
+  const strides = places.map((index) => strideOf(index, along));
+  if (conditions || local > 1 || !strides.every((n) => n === 0 || n === 1 || n === 2)) return false;
+  if (!strides.includes(1) && !strides.includes(2)) return false;
+  const width = fillable(lanesFor(draft, body), tripsOf(along));
+  if (width < FEWEST_LANES) return false;
+  for (const { atom } of terms) draft.apply({ action: "unroll", loop: atom.name });
+  vectorizeLoop(draft, along.name, width, 1, false);
+  return true;
 }

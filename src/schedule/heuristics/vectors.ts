@@ -1,10 +1,10 @@
 // Which loop vectors run along, how wide they are, and the actions that make them.
 
 import type { Target } from "../../device/target.js";
-import { type LoopAtom, strideOf } from "../../kernel/index.js";
+import { type Index, type LoopAtom, strideOf } from "../../kernel/index.js";
 import { loadsOf, type Stmt, topologicalOrder, visitStatements, exprsOf } from "../../kernel/ir.js";
 import { bytesOf } from "../../scalar/dtype.js";
-import { isUnitStride, movesWith, product, tripsOf } from "../nest.js";
+import { movesWith, product, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
 
 /** Lanes for the values of a body: the native vector over the widest element computed there; 1 without vectors. */
@@ -59,17 +59,26 @@ function splitLanes(draft: Draft, name: string, width: number, unroll: number): 
   return `${name}i`;
 }
 
-/** The loop along which what is stored, or most of what is loaded, is consecutive; of equals the one of larger operands. */
-export function vectorLoop(loops: readonly LoopAtom[], body: readonly Stmt[]): LoopAtom | undefined {
+/**
+ * The loop along which what is stored, or most of what is loaded, is consecutive; of equals the one of larger operands.
+ * Every other element counts too where a loop that is written out takes those between: their vectors interleave.
+ */
+export function vectorLoop(
+  loops: readonly LoopAtom[],
+  body: readonly Stmt[],
+  writtenOut: readonly LoopAtom[] = [],
+): LoopAtom | undefined {
+  const consecutive = (index: Index, loop: LoopAtom): boolean =>
+    strideOf(index, loop) === 1 || writtenOut.some((pair) => interleaves(index, loop, pair));
   let best: LoopAtom | undefined;
   let [bestScore, largest] = [0, 0];
   for (const loop of loops) {
     let [score, elements] = [0, 0];
     visitStatements(body, (s) => {
-      if (s.kind === "store" && s.buffer.space !== "local" && strideOf(s.index, loop) === 1) score += 2;
+      if (s.kind === "store" && s.buffer.space !== "local" && consecutive(s.index, loop)) score += 2;
     });
     for (const x of loadsOf(body)) {
-      if (!isUnitStride(x, loop)) continue;
+      if (!consecutive(x.index, loop)) continue;
       score += 1;
       elements += product(loops.filter((l) => movesWith(x, l)));
     }
@@ -81,3 +90,7 @@ export function vectorLoop(loops: readonly LoopAtom[], body: readonly Stmt[]): L
   }
   return best;
 }
+
+/** Whether a loop moves an address by two elements and one of two iterations by one; shorter ones are not worth shuffles. */
+const interleaves = (index: Index, loop: LoopAtom, pair: LoopAtom): boolean =>
+  tripsOf(loop) >= 4 && pair.extent.value === 2 && strideOf(index, pair) === 1 && strideOf(index, loop) === 2;
