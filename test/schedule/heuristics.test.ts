@@ -3,8 +3,6 @@
 import { describe, expect, it } from "vitest";
 import type { Target } from "../../src/device/target.js";
 import { type Kernel, loadsOf } from "../../src/kernel/ir.js";
-=======
-import type { Kernel } from "../../src/kernel/ir.js";
 import { parseKernel } from "../../src/kernel/parse.js";
 import { printKernel, printProgram } from "../../src/kernel/print.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
