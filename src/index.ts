@@ -55,7 +55,7 @@ export { loadTorch, type TorchValue } from "./formats/torch.js";
 export type { Dim, Shape } from "./graph/node.js";
 export * as nn from "./nn/index.js";
 export type { DType, Scalar } from "./scalar/dtype.js";
-export { autocast } from "./tensor/autocast.js";
+export { autocast, type AutocastOptions } from "./tensor/autocast.js";
 export { promote as promoteTypes } from "./graph/promote.js";
 export {
   broadcastShapes,

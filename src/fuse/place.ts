@@ -160,8 +160,7 @@ class Placer {
     const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
     const again = Math.max(0, evaluations - elements) * work;
     const storing = LAUNCH + bytesOfNode(node) * MEMORY_BYTE;
-    // A matrix unit reads the narrow operand.
-    if (uses.length <= MAX_USES && this.widensForUnit(node) && this.feedsContraction(node, uses))
+    if (uses.length <= MAX_USES && this.convertsForUnit(node) && this.feedsContraction(node, uses))
       return this.pushUses(node, uses);
     if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64)
       return this.pushUses(node, uses);
@@ -178,13 +177,23 @@ class Placer {
     this.storeNode(node, uses);
   }
 
-  /** A conversion that a matrix unit of the target does by itself, or that packing for it does. */
-  private widensForUnit(node: Node): boolean {
+  /** A conversion that a matrix unit of the target does by itself, or that packing stored memory for it does. */
+  private convertsForUnit(node: Node): boolean {
     if (node.op !== "cast") return false;
-    const { dtype } = node.inputs[0];
-    return (this.target.units ?? []).some(
-      ({ sums, left, right }) => sums === node.dtype && (holds(left, dtype) || holds(right, dtype)),
-    );
+    const [input] = node.inputs;
+    const stored = this.isStored(input);
+    return (this.target.units ?? []).some(({ sums, left, right }) => {
+      const widens = sums === node.dtype && (holds(left, input.dtype) || holds(right, input.dtype));
+      const narrows = sums === input.dtype && (left === node.dtype || right === node.dtype);
+      return widens || (narrows && stored);
+    });
+  }
+
+  /** Whether a value is known to lie in memory, moved at most. */
+  private isStored(node: Node): boolean {
+    let base = node;
+    while (isMovement(base)) [base] = base.inputs;
+    return isLeaf(base) || this.stored.has(base) || this.mustStore(base);
   }
 
   /** True for an operand of a large contraction that is used many times: it had better be plain memory. */

@@ -4,8 +4,9 @@
 import { type Dim, iota, maxDim, type Shape, sameDim } from "../graph/node.js";
 import { promote } from "../graph/promote.js";
 import type { DType } from "../scalar/dtype.js";
-import { autocastType } from "./autocast.js";
+import { autocastOperands, autocastType } from "./autocast.js";
 import { broadcastShapes, TensorError } from "./core.js";
+import { customGradient } from "./custom-gradient.js";
 import { accumulationType } from "./reduction.js";
 import { Statistics } from "./statistics.js";
 import type { Tensor } from "./tensor.js";
@@ -190,7 +191,15 @@ export function contractionType(operation: string, x: Tensor, y: Tensor): DType 
 /** Sums over axes of x * y, both in `dtype`, in the wide type in which a sum of it is taken. */
 export function contract(x: Tensor, y: Tensor, dtype: DType, axes: number | readonly number[] = -1): Tensor {
   const wide = accumulationType(dtype);
-  return x.cast(dtype).cast(wide).mul(y.cast(dtype).cast(wide)).sum(axes);
+  const small = dtype === "float32" ? autocastOperands() : undefined;
+  if (small === undefined) return x.cast(dtype).cast(wide).mul(y.cast(dtype).cast(wide)).sum(axes);
+  const rounded = (t: Tensor): Tensor => t.cast(small).cast(dtype);
+  const operand = (t: Tensor): Tensor => customGradient(rounded(t.detach()), [t], (g) => [g]);
+  const total = operand(x.cast(dtype))
+    .mul(operand(y.cast(dtype)))
+    .sum(axes);
+  // The gradient is an operand of the products that follow.
+  return customGradient(total.detach(), [total], (g) => [rounded(g)]);
 }
 
 /** Weights [out, blocks, size] as what they stand for. */

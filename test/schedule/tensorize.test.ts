@@ -8,6 +8,8 @@ import { printKernel, printProgram } from "../../src/kernel/print.js";
 import { type MatrixUnit, unitsOf } from "../../src/kernel/units.js";
 import { verifyKernel, verifyProgram } from "../../src/kernel/verify.js";
 import { lowerKernel } from "../../src/lower/lower.js";
+import type { Target } from "../../src/device/target.js";
+import type { Kernel } from "../../src/kernel/ir.js";
 import type { DType } from "../../src/scalar/dtype.js";
 import { type Action, ScheduleError } from "../../src/schedule/actions/action.js";
 import { applySchedule } from "../../src/schedule/actions/apply.js";
@@ -81,6 +83,15 @@ describe("stage of another dtype", () => {
     const memory = fill(kernel);
     expect(difference(kernel, runKernel(kernel, memory), runKernel(staged, memory))).toBeUndefined();
   });
+  it("takes the load that moves with the loops it names alone, of several", () => {
+    const kernel = parseKernel(TILE.replace("cast.int32(b[k*64 + c*4 + q])", "cast.int32(a[k*4 + q])"));
+    const staged = applySchedule(kernel, [COPY, { ...COPY, order: ["k", "q"] }]);
+    verifyKernel(staged);
+    expect(printKernel(staged)).toContain("mul(cast.int32(as[r*8 + k*4 + q]), cast.int32(as2[k*4 + q]))");
+    const memory = fill(kernel);
+    expect(difference(kernel, runKernel(kernel, memory), runKernel(staged, memory))).toBeUndefined();
+    expect(() => applySchedule(kernel, [{ ...COPY, order: ["r", "c", "k", "q"] }])).toThrow("found 0 of 2");
+  });
   it("refuses dtypes that do not hold all values", () => {
     expect(() => applySchedule(parseKernel(TILE), [{ ...COPY, dtype: "uint8" } as Action])).toThrow(
       ScheduleError,
@@ -96,6 +107,21 @@ function product(rows: number, depth: number, columns: number, dtype: DType, sum
   return g.reduceNode(g.binary("mul", g.castNode(a, sums), g.castNode(b, sums)), "add", [2]);
 }
 
+/** A product of float32 matrices that are rounded on the way; the right one lies in memory as its place says. */
+function roundedProduct(rows: number, depth: number, columns: number, right: string): Kernel {
+  const rounded = (load: string): string => `cast.float32(cast.bfloat16(${load}))`;
+  const size = Math.max(rows, columns) * depth;
+  return parseKernel(`kernel product(out: float32[${rows * columns}], a: float32[${size}], b: float32[${size}]) {
+    for i in ${rows} { for j in ${columns} {
+      alloc local sum: float32[1]
+      store sum[0] = float32:0
+      for k in ${depth} {
+        accumulate add sum[0] = mul(${rounded(`a[i*${depth} + k]`)}, ${rounded(right)})
+      }
+      store out[i*${columns} + j] = sum[0]
+    } } }`);
+}
+
 describe("contractions by matrix units", () => {
   const KINDS: readonly [MatrixUnit["kind"], DType, DType][] = [
     ["amx", "bfloat16", "float32"],
@@ -105,25 +131,53 @@ describe("contractions by matrix units", () => {
     ["dot", "uint8", "int32"],
     ["dot", "int16", "int32"],
   ];
+  const targetOf = (kind: MatrixUnit["kind"]): Target => ({
+    ...cpuTarget(kind === "dot" ? 16 : 64, 32, 2),
+    units: unitsOf(kind),
+  });
+  const check = (kernel: Kernel, target: Target): void => {
+    const scheduled = scheduleKernel(kernel, target);
+    verifyKernel(scheduled.kernel);
+    expect(printKernel(scheduled.kernel)).toContain(" tile ");
+    const memory = fill(kernel);
+    const expected = runKernel(kernel, memory);
+    expect(difference(kernel, expected, runKernel(scheduled.kernel, memory))).toBeUndefined();
+    const program = lowerKernel(scheduled.kernel, target, kernel);
+    verifyProgram(program);
+    expect(printProgram(parseProgram(printProgram(program)))).toBe(printProgram(program));
+    expect(difference(kernel, expected, runProgram(program, memory))).toBeUndefined();
+  };
   it.each(KINDS)("%s, %s", (kind, dtype, sums) => {
-    const target = { ...cpuTarget(kind === "dot" ? 16 : 64, 32, 2), units: unitsOf(kind) };
+    const target = targetOf(kind);
     for (const [rows, depth, columns] of [
       [64, 64, 96],
       [70, 90, 50],
       [20, 100, 257],
     ]) {
-      for (const kernel of kernelsOf([product(rows, depth, columns, dtype, sums)], target)) {
-        const scheduled = scheduleKernel(kernel, target);
-        verifyKernel(scheduled.kernel);
-        expect(printKernel(scheduled.kernel)).toContain(" tile ");
-        const memory = fill(kernel);
-        const expected = runKernel(kernel, memory);
-        expect(difference(kernel, expected, runKernel(scheduled.kernel, memory))).toBeUndefined();
-        const program = lowerKernel(scheduled.kernel, target, kernel);
-        verifyProgram(program);
-        expect(printProgram(parseProgram(printProgram(program)))).toBe(printProgram(program));
-        expect(difference(kernel, expected, runProgram(program, memory))).toBeUndefined();
-      }
+      for (const kernel of kernelsOf([product(rows, depth, columns, dtype, sums)], target))
+        check(kernel, target);
     }
+  });
+  it("rounds memory on the way; what is computed before is stored rounded", () => {
+    const size = 256;
+    const rounded = (x: g.Node): g.Node => g.castNode(g.castNode(x, "bfloat16"), "float32");
+    const multiply = (x: g.Node, y: g.Node): g.Node => {
+      const left = g.expand(g.reshape(rounded(x), [size, 1, size]), [size, size, size]);
+      const right = g.expand(g.reshape(rounded(y), [1, size, size]), [size, size, size]);
+      return g.reduceNode(g.binary("mul", left, right), "add", [2]);
+    };
+    const [x, y] = [leaf([size, size], "float32"), leaf([size, size], "float32")];
+    expect(kernelsOf([multiply(x, y)], targetOf("amx")).length).toBe(1);
+    const kernels = kernelsOf([multiply(multiply(x, y), y)], targetOf("amx"));
+    expect(kernels.map((kernel) => kernel.params[0].dtype)).toEqual(["float32", "bfloat16"]);
+  });
+  it.each([
+    ["rows by columns", 64, 64, 96, "b[k*96 + j]"],
+    ["columns by rows, transposed in registers", 64, 64, 96, "b[j*64 + k]"],
+    ["columns by rows, odd sizes", 70, 90, 50, "b[j*90 + k]"],
+    ["the left one again", 64, 64, 64, "a[k*64 + j]"],
+    ["the left one turned", 70, 90, 70, "a[j*90 + k]"],
+  ])("amx, float32 rounded as it is packed: %s", (_, rows, depth, columns, right) => {
+    check(roundedProduct(rows, depth, columns, right), targetOf("amx"));
   });
 });

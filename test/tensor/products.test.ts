@@ -1,7 +1,16 @@
 // Einstein sums against loops over all places, their order, their errors; mixed precision.
 
 import { beforeEach, describe, expect, it } from "vitest";
-import { autocast, type DType, grad, jit, nn, setDefaultDevice, Tensor } from "../../src/index.js";
+import {
+  autocast,
+  availableDevices,
+  type DType,
+  grad,
+  jit,
+  nn,
+  setDefaultDevice,
+  Tensor,
+} from "../../src/index.js";
 import { operationsOf } from "../corners/corner.js";
 
 beforeEach(() => setDefaultDevice("interpreter"));
@@ -154,4 +163,56 @@ describe("autocast", () => {
     );
     expect(slope(given(4, 1)).dtype).toBe("float32");
   });
+  it("gives another dtype than the operands' only as float32", () => {
+    expect(() => autocast("bfloat16", () => given(2, 2), { results: "float16" })).toThrow(
+      'results must be "bfloat16" or "float32"',
+    );
+  });
+});
+
+describe("autocast with float32 results", async () => {
+  /** To the nearest bfloat16, ties to even. */
+  const rounded = (x: number): number => {
+    const bits = new Uint32Array(Float32Array.of(x).buffer)[0];
+    const up = 0x7fff + ((bits >>> 16) & 1);
+    return new Float32Array(Uint32Array.of(((bits + up) & 0xffff0000) >>> 0).buffer)[0];
+  };
+  const spread = (count: number, step: number): number[] =>
+    Array.from({ length: count }, (_, i) => Math.fround(Math.sin(i * step + 1)));
+  const product = (a: readonly number[], b: readonly number[], [m, k, n]: readonly number[]): number[] =>
+    Array.from({ length: m * n }, (_, at) => {
+      let sum = 0;
+      for (let i = 0; i < k; i++)
+        sum += rounded(a[Math.floor(at / n) * k + i]) * rounded(b[i * n + (at % n)]);
+      return sum;
+    });
+  const transposed = (x: readonly number[], rows: number): number[] =>
+    x.map((_, at) => x[(at % rows) * (x.length / rows) + Math.floor(at / rows)]);
+  const farthest = (x: readonly number[], y: readonly number[]): number =>
+    Math.max(...x.map((v, i) => Math.abs(v - y[i])));
+
+  it.for(await availableDevices())(
+    "rounds operands and nothing else, of gradients too: $name",
+    async (device, { skip }) => {
+      if (!device.available) skip(device.reason);
+      setDefaultDevice(device.name);
+      const [m, k, n] = [50, 70, 96];
+      const [a, b, g] = [spread(m * k, 0.7), spread(k * n, 0.3), spread(m * n, 1.1)];
+      const x = Tensor.from(a).reshape([m, k]).contiguous();
+      const y = Tensor.from(b).reshape([k, n]).contiguous();
+      const weights = Tensor.from(g).reshape([m, n]).contiguous();
+      const multiply = (x: Tensor, y: Tensor): Tensor =>
+        autocast("bfloat16", () => x.matmul(y), { results: "float32" });
+      const result = multiply(x, y);
+      expect(result.dtype).toBe("float32");
+      // Products of two numbers of 8 bits are exact in float32; sums of 96 of them, below 50 in all, err by less.
+      const close = 1e-4;
+      const expected = product(a, b, [m, k, n]);
+      expect(farthest(await numbers(result), expected)).toBeLessThan(close);
+      expect(farthest(await numbers(x.matmul(y)), expected)).toBeGreaterThan(10 * close);
+      const [dx, dy] = grad((x: Tensor, y: Tensor) => multiply(x, y).mul(weights).sum(), [0, 1])(x, y);
+      expect(farthest(await numbers(dx), product(g, transposed(b, k), [m, n, k]))).toBeLessThan(close);
+      expect(farthest(await numbers(dy), product(transposed(a, m), g, [k, m, n]))).toBeLessThan(close);
+    },
+  );
 });

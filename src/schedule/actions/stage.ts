@@ -1,6 +1,6 @@
 // Copies what a body reads of a buffer into nearer memory.
 
-import { addIndex, type Atom, type LoopAtom, mulIndex, toIndex } from "../../kernel/index.js";
+import { addIndex, type Atom, type LoopAtom, loopAtom, mulIndex, toIndex } from "../../kernel/index.js";
 import {
   alloc,
   cast,
@@ -21,20 +21,35 @@ import {
 import { type DType, holds, isInteger } from "../../scalar/dtype.js";
 import { rewriteBody } from "../../kernel/rewrite.js";
 import { ScheduleError, type Action } from "./action.js";
-import { mapLoop, allocatedIn, writtenIn, renamed } from "./loops.js";
+import { mapLoop, allocatedIn, writtenIn } from "./loops.js";
 
-export function stage(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>): Stmt[] {
-  if (a.at === undefined) return stageIn(body, a);
-  if (a.space === "scratch")
-    throw new ScheduleError("stage: memory shared by all threads is filled at the top of the kernel");
-  return mapLoop(body, a.at, (s) => [{ ...s, body: stageIn(s.body, a) }]);
+type Stage = Extract<Action, { action: "stage" }>;
+
+/** The names of a copy and of the loops that fill it. */
+export interface CopyNames {
+  readonly buffer: string;
+  readonly loops: readonly string[];
 }
 
-function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>): Stmt[] {
-  const loads = loadsOf(body).filter((x) => x.buffer.name === a.buffer);
-  if (loads.length !== 1)
-    throw new ScheduleError(`stage wants one load of ${a.buffer} there, found ${loads.length}`);
-  const [original] = loads;
+export function stage(body: readonly Stmt[], a: Stage): Stmt[] {
+  const names = copyNames(body, a.buffer, a.order);
+  if (a.at === undefined) return stageIn(body, a, names);
+  if (a.space === "scratch")
+    throw new ScheduleError("stage: memory shared by all threads is filled at the top of the kernel");
+  return mapLoop(body, a.at, (s) => [{ ...s, body: stageIn(s.body, a, names) }]);
+}
+
+/** What the next copy of a buffer is called in a kernel, and its loops, one for each of `order`. */
+export function copyNames(body: readonly Stmt[], buffer: string, order: readonly string[]): CopyNames {
+  const taken = new Set<string>();
+  visitStatements(body, (s) => s.kind === "alloc" && taken.add(s.buffer.name));
+  let number = "";
+  for (let i = 2; taken.has(`${buffer}s${number}`); i++) number = `${i}`;
+  const suffix = number === "" ? buffer : `${buffer}_${number}`;
+  return { buffer: `${buffer}s${number}`, loops: order.map((name) => `${name}_${suffix}`) };
+}
+
+function stageIn(body: readonly Stmt[], a: Stage, names: CopyNames): Stmt[] {
   const inside = new Map<string, LoopAtom>();
   const ambiguous = new Set<string>(a.order.filter((name, i) => a.order.indexOf(name) !== i));
   visitStatements(body, (s) => {
@@ -49,6 +64,19 @@ function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>)
       throw new ScheduleError(`stage: no loop ${name} of constant length there`);
     return atom;
   });
+  const isInside = (atom: Atom): atom is LoopAtom => atom.kind === "loop" && inside.get(atom.name) === atom;
+  const movesWithThese = (x: LoadExpr): boolean => {
+    const own = [...freeAtoms(x)].filter(isInside);
+    return own.every((atom) => loops.includes(atom)) && loops.every((atom) => own.includes(atom));
+  };
+  const loads = loadsOf(body).filter((x) => x.buffer.name === a.buffer);
+  const fitting = loads.length === 1 ? loads : loads.filter(movesWithThese);
+  if (fitting.length !== 1) {
+    throw new ScheduleError(
+      `stage wants one load of ${a.buffer} there that moves with these loops, found ${fitting.length} of ${loads.length}`,
+    );
+  }
+  const [original] = fitting;
   // The copy stands right before the statement that reads it first: what earlier ones write is done then.
   const first = body.findIndex((s) => loadsOf([s]).includes(original));
   const own = allocatedIn(body.slice(first));
@@ -57,21 +85,20 @@ function stageIn(body: readonly Stmt[], a: Extract<Action, { action: "stage" }>)
     if (own.has(buffer) || changed.has(buffer))
       throw new ScheduleError(`stage: ${a.buffer} depends on ${buffer.name}, which is written there`);
   }
-  const mentioned = freeAtoms(original);
-  for (const atom of mentioned) {
-    const stays = !(atom.kind === "loop" && inside.get(atom.name) === atom) || loops.includes(atom);
-    if (!stays) throw new ScheduleError(`stage: ${a.buffer} also depends on ${atomName(atom)}`);
+  for (const atom of freeAtoms(original)) {
+    if (isInside(atom) && !loops.includes(atom))
+      throw new ScheduleError(`stage: ${a.buffer} also depends on ${atom.name}`);
   }
   let size = toIndex(1);
   let place = toIndex(0);
   const fresh = new Map<Atom, LoopAtom>();
-  for (const atom of loops) {
+  for (const [i, atom] of loops.entries()) {
     size = mulIndex(size, atom.extent);
     place = addIndex(mulIndex(place, atom.extent), atom);
-    fresh.set(atom, renamed(atom, `_${a.buffer}`, atom.extent));
+    fresh.set(atom, loopAtom(names.loops[i], atom.extent));
   }
   const { source, value, read } = heldValue(body, original, a.dtype);
-  const tile = makeBuffer(`${a.buffer}s`, value.dtype, size, a.space);
+  const tile = makeBuffer(names.buffer, value.dtype, size, a.space);
   let copy: Stmt[] = substituteStatements([store(tile, place, value)], (atom) => {
     const own = fresh.get(atom);
     return own && toIndex(own);
@@ -105,5 +132,3 @@ function heldValue(body: readonly Stmt[], original: LoadExpr, dtype: DType | und
   }
   throw new ScheduleError(`stage: ${original.buffer.name} is not used as ${dtype}`);
 }
-
-const atomName = (atom: Atom): string => ("name" in atom ? atom.name : atom.kind);

@@ -237,10 +237,11 @@ function packNear(draft: Draft, c: Contraction, reduction: Reduction, group: str
   const column = c.columns.name;
   const order = [...(grouped ? [`${column}oi`] : []), ...inner, `${column}i`];
   const buffer = c.panel.buffer.name;
-  if (!draft.apply({ action: "stage", buffer, at: group, order, space: "local" })) return;
-  const copies = order.map((name) => `${name}_${buffer}`);
-  collapseAll(draft, copies[0]);
-  const nest = draft.loop(copies[0]);
+  const copy = draft.stage({ buffer, at: group, order, space: "local" });
+  if (copy === undefined) return;
+  const [first] = copy.loops;
+  collapseAll(draft, first);
+  const nest = draft.loop(first);
   if (nest !== undefined) scheduleElementwise(draft, chainOf(nest), false);
 }
 
@@ -334,12 +335,14 @@ const bytesApart = (operand: LoadExpr, loop: LoopAtom): number =>
 /** Copies an operand into memory that threads share, in the order of these loops. */
 function pack(draft: Draft, operand: LoadExpr, order: readonly string[]): void {
   const buffer = operand.buffer.name;
-  if (!draft.apply({ action: "stage", buffer, at: undefined, order, space: "scratch" })) return;
-  const copies = order.map((name) => `${name}_${buffer}`);
-  collapseAll(draft, copies[0]);
-  const nest = draft.loop(copies[0]);
+  const copy = draft.stage({ buffer, at: undefined, order, space: "scratch" });
+  if (copy === undefined) return;
+  const [first] = copy.loops;
+  const outer = copy.loops.slice(0, -1);
+  collapseAll(draft, first);
+  const nest = draft.loop(first);
   if (nest !== undefined) scheduleElementwise(draft, chainOf(nest), true);
-  markParallel(draft, copies[0], [...copies.slice(0, -1), ...copies.slice(0, -1).map((name) => `${name}o`)]);
+  markParallel(draft, first, [...outer, ...outer.map((name) => `${name}o`)]);
 }
 
 // --- what stays near ---------------------------------------------------------------------------------------------

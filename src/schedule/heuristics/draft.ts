@@ -6,6 +6,7 @@ import type { ForStmt, Kernel, Stmt } from "../../kernel/ir.js";
 import { type Action, ScheduleError } from "../actions/action.js";
 import { applyAction } from "../actions/apply.js";
 import { findLoop } from "../actions/loops.js";
+import { type CopyNames, copyNames } from "../actions/stage.js";
 
 export interface Scheduled {
   readonly kernel: Kernel;
@@ -56,6 +57,12 @@ export class Draft implements Scheduled {
       if (error instanceof ScheduleError) return false;
       throw error;
     }
+  }
+
+  /** Applies `stage`; gives the names of the copy and of its loops. */
+  stage(action: Omit<Extract<Action, { action: "stage" }>, "action">): CopyNames | undefined {
+    const names = copyNames(this.kernel.body, action.buffer, action.order);
+    return this.apply({ action: "stage", ...action }) ? names : undefined;
   }
 
   /** Takes all steps; if one fails (gives false), nothing is done. */

@@ -5,7 +5,7 @@
 // the columns of the group.
 
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
-import type { Expr, LoadExpr } from "../../kernel/ir.js";
+import type { Expr, ForStmt, LoadExpr } from "../../kernel/ir.js";
 import type { MatrixUnit } from "../../kernel/units.js";
 import { bytesOf, type DType, holds } from "../../scalar/dtype.js";
 import { hasLoaded } from "../actions/loops.js";
@@ -46,7 +46,7 @@ export function tensorizationOf(draft: Draft, reduction: Reduction): Tensorizati
   const constant = [...outputs, ...reduced].every((loop) => loop.extent.value !== undefined);
   if (!constant || product([...outputs, ...reduced]) < TENSOR_WORK) return undefined;
   const [x, y] = value.args.map(operandOf);
-  if (x === undefined || y === undefined || x.load.buffer === y.load.buffer) return undefined;
+  if (x === undefined || y === undefined) return undefined;
   if (!reduced.every((loop) => movesWith(x.load, loop) && movesWith(y.load, loop))) return undefined;
   const found: Tensorization[] = [];
   for (const unit of units) {
@@ -146,7 +146,8 @@ export function scheduleTensorization(draft: Draft, t: Tensorization, reduction:
   draft.apply({ action: "reorder", loop: `${row}i` });
   if (t.blocks > 1) draft.apply({ action: "reorder", loop: `${column}io` });
   draft.apply({ action: "reorder", loop: lanes });
-  draft.apply({ action: "tensorize", loop: depths[0], unit: unit.name });
+  const [outermost] = draft.nestOf(depths[0]).filter(({ atom }) => depths.includes(atom.name));
+  draft.apply({ action: "tensorize", loop: outermost.atom.name, unit: unit.name });
   shareTiles(draft, t);
 }
 
@@ -181,9 +182,8 @@ function isInPlace({ unit, left, depths }: Tensorization): boolean {
 function packOperand(draft: Draft, { load }: Operand, dtype: DType, order: readonly string[]): void {
   const buffer = load.buffer.name;
   const converted = dtype === load.dtype ? {} : { dtype };
-  if (!draft.apply({ action: "stage", buffer, at: undefined, order, space: "scratch", ...converted })) return;
-  const copies = order.map((name) => `${name}_${buffer}`);
-  scheduleCopy(draft, copies);
+  const copy = draft.stage({ buffer, at: undefined, order, space: "scratch", ...converted });
+  if (copy !== undefined) scheduleCopy(draft, copy.loops);
 }
 
 /** Lanes along the loop that is consecutive in the operand; parallel from the outside in. */
@@ -195,9 +195,10 @@ function scheduleCopy(draft: Draft, copies: readonly string[]): void {
   if (body?.kind !== "store") return;
   const lanes = Math.max(1, draft.target.vectorBytes / 4);
   const last = copies[copies.length - 1];
-  const unit = loops.find(
-    ({ atom }) => body.value !== undefined && sourceStride(body.value, atom) === 1 && atom.name !== last,
-  );
+  const { value } = body;
+  const [unit] = loops
+    .filter(({ atom }) => atom.name !== last && sourceStride(value, atom) === 1)
+    .sort((a, b) => tripsOf(b.atom) - tripsOf(a.atom));
   if (unit !== undefined && tripsOf(unit.atom) % lanes === 0) {
     for (const name of outermost(loops, draft)) draft.apply({ action: "parallel", loop: name });
     let along = unit.atom.name;
@@ -211,9 +212,40 @@ function scheduleCopy(draft: Draft, copies: readonly string[]): void {
     draft.apply({ action: "reorder", loop: along });
     return;
   }
+  if (transposeCopy(draft, loops, value, lanes)) return;
   collapseAll(draft, copies[0]);
   const collapsed = draft.loop(copies[0]);
   if (collapsed !== undefined) scheduleElementwise(draft, chainOf(collapsed), true);
+}
+
+/**
+ * The copy of an operand that is consecutive along its depth: squares of as many columns as lanes, whose rows are read
+ * as vectors and transposed in registers. The last three loops are groups of depths, columns, and what is in a group.
+ */
+function transposeCopy(draft: Draft, loops: readonly ForStmt[], value: Expr, lanes: number): boolean {
+  const [groups, columns, group] = loops.slice(-3);
+  const depth = tripsOf(group.atom);
+  const fits =
+    tripsOf(columns.atom) % lanes === 0 && lanes % depth === 0 && tripsOf(groups.atom) * depth >= lanes;
+  // Four bytes side by side are moved at once as quickly as shuffled.
+  if (
+    !fits ||
+    bytesOf(value.dtype) < 2 ||
+    sourceStride(value, group.atom) !== 1 ||
+    sourceStride(value, groups.atom) !== depth
+  )
+    return false;
+  const [outer, along] = [groups.atom.name, columns.atom.name];
+  for (const name of outermost(loops, draft)) draft.apply({ action: "parallel", loop: name });
+  if (!draft.apply({ action: "split", loop: outer, factor: lanes / depth, tail: "peel" })) return false;
+  draft.apply({ action: "split", loop: along, factor: lanes, tail: "peel" });
+  draft.apply({ action: "unroll", loop: group.atom.name });
+  draft.apply({ action: "unroll", loop: `${outer}i` });
+  draft.apply({ action: "vectorize", loop: `${along}i` });
+  draft.apply({ action: "reorder", loop: `${outer}i` });
+  draft.apply({ action: "reorder", loop: group.atom.name });
+  draft.apply({ action: "reorder", loop: `${along}i` });
+  return true;
 }
 
 /** How far what a copy reads moves with a loop. */
