@@ -1,7 +1,7 @@
 // Rebuilds one node over already simplified inputs, applying the algebra that holds exactly: no rule here may change a
 // result, NaN, infinities and -0.0 included. Each rule is a named entry with its law in one line.
 
-import { isFloat, kindOf } from "../scalar/dtype.js";
+import { bytesOf, isFloat, kindOf } from "../scalar/dtype.js";
 import { castScalar } from "../scalar/convert.js";
 import { evaluateScalar, reduceIdentity } from "../scalar/evaluate.js";
 import { arityOf, isScalarOp, type ScalarOp } from "../scalar/ops.js";
@@ -22,6 +22,7 @@ import {
   flip,
   gather,
   iota,
+  maxDim,
   type Node,
   type PadNode,
   pad,
@@ -35,6 +36,7 @@ import {
   scatter,
   shear,
   shrink,
+  sizeOf,
   threefry,
   unary,
   variableNode,
@@ -52,6 +54,8 @@ const isValue = (x: Node, value: number): boolean =>
   isConst(x) && (typeof x.value === "bigint" ? x.value === BigInt(value) : Object.is(x.value, value));
 
 const MOVEMENTS = new Set<string>(["reshape", "expand", "permute", "shrink", "flip"]);
+const movesElements = (node: Node): boolean =>
+  MOVEMENTS.has(node.op) || node.op === "pad" || node.op === "shear";
 
 export const RULES: readonly Rule[] = [
   {
@@ -120,6 +124,33 @@ export const RULES: readonly Rule[] = [
     apply(node) {
       if (node.op !== "where" || !isConst(node.inputs[0])) return undefined;
       return node.inputs[0].value ? node.inputs[1] : node.inputs[2];
+    },
+  },
+  {
+    name: "pad before widening",
+    law: "pad(widen(x)) == widen(pad(x)): what is stored filled is narrow",
+    apply(node) {
+      const [input] = node.inputs;
+      if (node.op !== "pad" || input.op !== "cast") return undefined;
+      const [x] = input.inputs;
+      if (bytesOf(input.dtype) <= bytesOf(x.dtype)) return undefined;
+      return castNode(simplify(pad(x, node.padding), [x]), input.dtype);
+    },
+  },
+  {
+    name: "move after narrowing",
+    law: "narrow(move(x)) == move(narrow(x)), where x has no more elements",
+    apply(node) {
+      if (node.op !== "cast" || bytesOf(node.dtype) >= bytesOf(node.inputs[0].dtype)) return undefined;
+      const moves: Node[] = [];
+      let [x] = node.inputs;
+      while (movesElements(x)) {
+        moves.push(x);
+        [x] = x.inputs;
+      }
+      if (moves.length === 0 || maxDim(sizeOf(x.shape)) > maxDim(sizeOf(node.shape))) return undefined;
+      const narrow = simplify(castNode(x, node.dtype), [x]);
+      return moves.reduceRight((moved, move) => construct(move, [moved]), narrow);
     },
   },
   {

@@ -3,7 +3,7 @@
 import { contiguous, derived, type Dim, expand, mulDim, sameDim, shear } from "../graph/node.js";
 import { Activation } from "./activation.js";
 import { TensorError } from "./core.js";
-import { contract, contractionType } from "./linear.js";
+import { contract, contractionType, factor } from "./linear.js";
 import type { Tensor } from "./tensor.js";
 import { convolveInTiles, paysInTiles, type TiledConvolution } from "./winograd.js";
 
@@ -91,14 +91,16 @@ export abstract class Convolution extends Activation {
     checkBias(operation, bias, outputs);
     const dtype = contractionType(operation, this.self, weight);
     const padding = convolutionPadding(operation, kernel, options);
-    const image = this.padded(padding, 0);
+    const values: Convolution = factor(this.self, dtype);
+    const filter = factor(weight, dtype);
+    const image = values.padded(padding, 0);
     const strides = perAxis(operation, "stride", stride, rank);
     const dilations = perAxis(operation, "dilation", dilation, rank);
     checkFit(operation, image, kernel, dilations);
     if (winograd && dtype === "float32") {
       const tiled: TiledConvolution = {
         image: image.reshape([image.shape[0], groups, inside, ...image.shape.slice(2)]),
-        filters: weight.reshape([groups, outputs / groups, inside, ...kernel]),
+        filters: filter.reshape([groups, outputs / groups, inside, ...kernel]),
         strides,
         dilations,
       };
@@ -106,7 +108,7 @@ export abstract class Convolution extends Activation {
     }
     const split: Convolution = image.reshape([image.shape[0], groups, 1, inside, ...image.shape.slice(2)]);
     const windows = split.windows(operation, kernel, strides, dilations);
-    const filters = weight.reshape([
+    const filters = filter.reshape([
       1,
       groups,
       outputs / groups,
@@ -115,7 +117,7 @@ export abstract class Convolution extends Activation {
     ]);
     // [b, g, 1, c/g, oh, kh, ow, kw] x [1, g, o/g, c/g, 1, kh, 1, kw]: summed, the places that stay are in order.
     const axes = [3, ...kernel.map((_, i) => 5 + 2 * i)];
-    const total = contract(windows, filters, dtype, axes).flatten(1, 2);
+    const total = contract(windows, filters, axes).flatten(1, 2);
     return plusBias(total, bias, 1).cast(dtype);
   }
 
@@ -185,14 +187,16 @@ export abstract class Convolution extends Activation {
       planAxis(size, strides[i], dilations[i], padding[i][0], lengths[i]),
     );
     // [b, g, 1, c/g, m, 1, j, ..] x [1, g, o/g, c/g, 1, r, j, ..]: [b, g, o/g, m, r, ..]
-    let image: Tensor = this.reshape([
+    let image: Tensor = factor(this.self, dtype).reshape([
       this.shape[0],
       groups,
       1,
       channels / groups,
       ...plans.flatMap((_, i): Dim[] => [this.shape[2 + i], 1, 1]),
     ]);
-    let filters: Tensor = weight.reshape([groups, channels / groups, inside, ...kernel]).transpose(1, 2);
+    let filters: Tensor = factor(weight, dtype)
+      .reshape([groups, channels / groups, inside, ...kernel])
+      .transpose(1, 2);
     plans.forEach((plan, i) => {
       image = image.slid(4 + 3 * i, 6 + 3 * i, plan);
       filters = inPhases(filters, 3 + 2 * i, plan);
@@ -201,7 +205,7 @@ export abstract class Convolution extends Activation {
       .reshape([1, ...filters.shape.slice(0, 3), ...plans.flatMap(({ taps, phases }) => [1, taps, phases])])
       .permute([0, 1, 2, 3, ...plans.flatMap((_, i) => [4 + 3 * i, 6 + 3 * i, 5 + 3 * i])]);
     const axes = [3, ...plans.map((_, i) => 6 + 3 * i)];
-    const total = contract(image, shaped, dtype, axes).flatten(1, 2);
+    const total = contract(image, shaped, axes).flatten(1, 2);
     return joinPhases(plusBias(total, bias, 1).cast(dtype), 2, plans, lengths);
   }
 

@@ -3,7 +3,7 @@
 // operations; each join is a product and a sum, as every contraction is.
 
 import { broadcastShapes, TensorError } from "./core.js";
-import { contract, contractionType } from "./linear.js";
+import { contract, contractionType, factor } from "./linear.js";
 import type { Tensor } from "./tensor.js";
 
 /** A tensor and the names of its axes, each once. */
@@ -137,9 +137,8 @@ export function join(left: Term, right: Term, kept: ReadonlySet<string>): Term {
   const all = [...names, ...summed];
   const dtype = contractionType("einsum", a.x, b.x);
   const product = contract(
-    laid(a, all),
-    laid(b, all),
-    dtype,
+    factor(laid(a, all), dtype),
+    factor(laid(b, all), dtype),
     summed.map((_, i) => names.length + i),
   );
   return { x: product.cast(dtype), names };

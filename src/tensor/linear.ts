@@ -55,16 +55,18 @@ export abstract class Linear extends Statistics {
     }
     const left = this.ndim === 1 ? this.unsqueeze(0) : this.self;
     const right = other.ndim === 1 ? other.unsqueeze(1) : other;
-    const [inner, rows] = [left.shape[left.ndim - 1], right.shape[right.ndim - 2]];
+    const [inner, depth] = [left.shape[left.ndim - 1], right.shape[right.ndim - 2]];
     const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2));
-    if (!sameDim(inner, rows) || batch === undefined) {
+    if (!sameDim(inner, depth) || batch === undefined) {
       throw new TensorError(
         `matmul: ${this} and ${other} do not fit: the last axis of the one must be as long as the one before the ` +
           "last of the other, and those before must broadcast",
       );
     }
     const dtype = contractionType("matmul", this.self, other);
-    const product = contract(left.unsqueeze(-2), right.transpose().unsqueeze(-3), dtype).cast(dtype);
+    const rows = factor(left, dtype).unsqueeze(-2);
+    const columns = factor(right, dtype).transpose().unsqueeze(-3);
+    const product = contract(rows, columns).cast(dtype);
     if (this.ndim > 1 && other.ndim > 1) return product;
     const shape: Dim[] = [...batch];
     if (this.ndim > 1) shape.push(left.shape[left.ndim - 2]);
@@ -98,7 +100,7 @@ export abstract class Linear extends Statistics {
       );
     }
     const dtype = contractionType("linear", this.self, weight);
-    const product = contract(this.unsqueeze(-2), weight, dtype);
+    const product = contract(factor(this.self, dtype).unsqueeze(-2), factor(weight, dtype));
     return (bias === undefined ? product : product.add(bias.cast(product.dtype))).cast(dtype);
   }
 
@@ -188,19 +190,23 @@ export function contractionType(operation: string, x: Tensor, y: Tensor): DType 
   return dtype === "float32" ? (autocastType() ?? dtype) : dtype;
 }
 
-/** Sums over axes of x * y, both in `dtype`, in the wide type in which a sum of it is taken. */
-export function contract(x: Tensor, y: Tensor, dtype: DType, axes: number | readonly number[] = -1): Tensor {
-  const wide = accumulationType(dtype);
+/** An operand of a contraction: rounded to `dtype`, or as `autocast` says, in the type in which products are summed. */
+export function factor(x: Tensor, dtype: DType): Tensor {
+  const same = x.cast(dtype);
   const small = dtype === "float32" ? autocastOperands() : undefined;
-  if (small === undefined) return x.cast(dtype).cast(wide).mul(y.cast(dtype).cast(wide)).sum(axes);
-  const rounded = (t: Tensor): Tensor => t.cast(small).cast(dtype);
-  const operand = (t: Tensor): Tensor => customGradient(rounded(t.detach()), [t], (g) => [g]);
-  const total = operand(x.cast(dtype))
-    .mul(operand(y.cast(dtype)))
-    .sum(axes);
-  // The gradient is an operand of the products that follow.
-  return customGradient(total.detach(), [total], (g) => [rounded(g)]);
+  if (small === undefined) return same.cast(accumulationType(dtype));
+  return customGradient(rounded(same.detach(), small), [same], (g) => [g]);
 }
+
+/** Sums over axes of the product of two factors. */
+export function contract(x: Tensor, y: Tensor, axes: number | readonly number[] = -1): Tensor {
+  const total = x.mul(y).sum(axes);
+  const small = total.dtype === "float32" ? autocastOperands() : undefined;
+  // The gradient is a factor of the products that follow.
+  return small === undefined ? total : customGradient(total.detach(), [total], (g) => [rounded(g, small)]);
+}
+
+const rounded = (x: Tensor, small: DType): Tensor => x.cast(small).cast(x.dtype);
 
 /** Weights [out, blocks, size] as what they stand for. */
 function scaledWeight(weight: Tensor, scales: Tensor, zeroPoints: Tensor | undefined): Tensor {

@@ -3,7 +3,7 @@
 
 import { axisOf, broadcastShapes, type Operand, TensorError } from "./core.js";
 import { join } from "./einsum.js";
-import { contract, contractionType, Linear } from "./linear.js";
+import { contract, contractionType, factor, Linear } from "./linear.js";
 import type { ReduceOptions } from "./reduction.js";
 import type { Tensor } from "./tensor.js";
 
@@ -67,7 +67,7 @@ export abstract class Products extends Linear {
   /** Products summed over one axis of both, the others broadcasting. */
   vecdot(other: Tensor, axis = -1): Tensor {
     const dtype = contractionType("vecdot", this.self, other);
-    return contract(this.self, other, dtype, axis).cast(dtype);
+    return contract(factor(this.self, dtype), factor(other, dtype), axis).cast(dtype);
   }
   /**
    * Kronecker product: every element of this times all of the other, as blocks.

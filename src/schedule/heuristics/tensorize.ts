@@ -11,11 +11,14 @@ import { bytesOf, type DType, holds } from "../../scalar/dtype.js";
 import { hasLoaded } from "../actions/loops.js";
 import { chainOf, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
 import { collapseAll } from "./collapse.js";
+import type { Target } from "../../device/target.js";
 import type { Draft } from "./draft.js";
 import { scheduleElementwise } from "./elementwise.js";
 
 /** Products from which packing operands for a unit is worth it. */
 const TENSOR_WORK = 1 << 18;
+/** How often an element may be packed. */
+const MOST_REPETITION = 2;
 /** How much more work rounding the depth up may make. */
 const MOST_PADDING = 1.5;
 
@@ -31,6 +34,11 @@ interface Tensorization {
   readonly column: LoopAtom;
   readonly left: Operand;
   readonly right: Operand;
+  /**
+   * The loop in which a thread packs what it needs of the right operand itself; else all of it is packed before. Packing
+   * repeats elements where windows overlap, so that they stay in a cache.
+   */
+  readonly near: LoopAtom | undefined;
   /** The summed loops, the one that is taken apart into groups last. */
   readonly depths: readonly LoopAtom[];
   readonly rows: number;
@@ -56,13 +64,12 @@ export function tensorizationOf(draft: Draft, reduction: Reduction): Tensorizati
       [y, x],
     ]) {
       if (!holds(unit.left, left.dtype) || !holds(unit.right, right.dtype)) continue;
-      const tiling = tilingOf(unit, left, right, reduction);
+      const tiling = tilingOf(unit, left, right, reduction, draft.target);
       if (tiling !== undefined) found.push(tiling);
     }
     if (found.length > 0) break;
   }
   if (found.length === 0) return undefined;
-  // What is stored side by side had better be columns.
   const along = (t: Tensorization): boolean => reduction.stores.every((at) => strideOf(at, t.column) === 1);
   const best = found.find(along) ?? found[0];
   return draft.choose(`${best.column.name} unit`, true, [true, false]) ? best : undefined;
@@ -85,7 +92,8 @@ function tilingOf(
   unit: MatrixUnit,
   left: Operand,
   right: Operand,
-  { outputs, reduced }: Reduction,
+  { outputs, reduced, stores }: Reduction,
+  target: Target,
 ): Tensorization | undefined {
   const own = (x: Operand, other: Operand): LoopAtom[] =>
     outputs.filter((loop) => movesWith(x.load, loop) && !movesWith(other.load, loop));
@@ -94,13 +102,18 @@ function tilingOf(
       (best, loop) => (best !== undefined && tripsOf(best) > tripsOf(loop) ? best : loop),
       undefined,
     );
+  const columns = own(right, left).filter((loop) => tripsOf(loop) >= unit.lanes);
   const row = longest(own(left, right));
-  const column = longest(own(right, left));
+  // What is stored side by side had better be columns.
+  const column = columns.find((loop) => stores.every((at) => strideOf(at, loop) === 1)) ?? longest(columns);
   const last = longest(reduced);
   if (row === undefined || column === undefined || last === undefined) return undefined;
-  if (tripsOf(column) < unit.lanes || tripsOf(row) < 4) return undefined;
+  if (tripsOf(row) < 4) return undefined;
   const padded = Math.ceil(tripsOf(last) / unit.depth) * unit.depth;
   if (padded > MOST_PADDING * tripsOf(last)) return undefined;
+  const all = [...outputs, ...reduced];
+  const near = isRepeated(right, all) ? nearLoop(right, unit, column, all, target) : undefined;
+  if (isRepeated(left, all) || (isRepeated(right, all) && near === undefined)) return undefined;
   const rows = Math.min(unit.rows, tripsOf(row));
   return {
     unit,
@@ -108,10 +121,31 @@ function tilingOf(
     column,
     left,
     right,
+    near,
     depths: [...reduced.filter((loop) => loop !== last), last],
     rows: rows > unit.rowBlock ? rows - (rows % unit.rowBlock) : rows,
     blocks: Math.min(unit.blocks, Math.floor(tripsOf(column) / unit.lanes)),
   };
+}
+
+/** Whether elements of an operand are packed several times each: they are where windows overlap. */
+const isRepeated = ({ load }: Operand, loops: readonly LoopAtom[]): boolean =>
+  product(loops.filter((loop) => movesWith(load, loop))) > MOST_REPETITION * load.buffer.size.min;
+
+/** The innermost loop around the columns and depths of an operand, if what is packed in it stays in a cache. */
+function nearLoop(
+  { load }: Operand,
+  unit: MatrixUnit,
+  column: LoopAtom,
+  loops: readonly LoopAtom[],
+  { l2Bytes, threads }: Target,
+): LoopAtom | undefined {
+  const moving = loops.filter((loop) => movesWith(load, loop));
+  const at = loops.indexOf(column);
+  const around = moving.filter((loop) => loop !== column && loops.indexOf(loop) < at);
+  const inside = moving.filter((loop) => !around.includes(loop));
+  const fits = product(inside) * bytesOf(unit.right) <= l2Bytes / 2 && product(around) >= 2 * threads;
+  return fits ? around.at(-1) : undefined;
 }
 
 export function scheduleTensorization(draft: Draft, t: Tensorization, reduction: Reduction): void {
@@ -124,15 +158,20 @@ export function scheduleTensorization(draft: Draft, t: Tensorization, reduction:
     reduction.outputs.filter((loop) => loop !== own && movesWith(x.load, loop)).map((loop) => loop.name);
   const groups = depths.slice(0, -1);
   const parts = depths.slice(-1);
-  packOperand(draft, t.right, unit.right, [
-    ...outer(t.right, t.column),
-    `${column}o`,
-    ...groups,
-    `${column}i`,
-    ...parts,
-  ]);
+  const panel = [...groups, `${column}i`, ...parts];
+  if (t.near === undefined) {
+    packOperand(draft, t.right, unit.right, [...outer(t.right, t.column), `${column}o`, ...panel]);
+  }
   if (!isInPlace(t)) {
     packOperand(draft, t.left, unit.left, [...outer(t.left, t.row), `${row}o`, `${row}i`, ...depths]);
+  }
+  const group = groupColumns(draft, t, reduction);
+  if (reduction.outputs.indexOf(t.row) < reduction.outputs.indexOf(t.column))
+    draft.apply({ action: "reorder", loop: `${row}o`, inside: group });
+  draft.apply({ action: "reorder", loop: `${row}i` });
+  if (t.near !== undefined) {
+    const tiles = group === `${column}o` ? [group] : [group, `${column}oi`];
+    packOperand(draft, t.right, unit.right, [...tiles, ...panel], t.near.name);
   }
   let lanes = `${column}i`;
   if (t.blocks > 1) {
@@ -140,10 +179,6 @@ export function scheduleTensorization(draft: Draft, t: Tensorization, reduction:
     lanes = `${lanes}i`;
   }
   draft.apply({ action: "vectorize", loop: lanes });
-  const group = groupColumns(draft, t, reduction);
-  if (reduction.outputs.indexOf(t.row) < reduction.outputs.indexOf(t.column))
-    draft.apply({ action: "reorder", loop: `${row}o`, inside: group });
-  draft.apply({ action: "reorder", loop: `${row}i` });
   if (t.blocks > 1) draft.apply({ action: "reorder", loop: `${column}io` });
   draft.apply({ action: "reorder", loop: lanes });
   const [outermost] = draft.nestOf(depths[0]).filter(({ atom }) => depths.includes(atom.name));
@@ -178,16 +213,26 @@ function isInPlace({ unit, left, depths }: Tensorization): boolean {
   );
 }
 
-/** Copies an operand into memory that threads share, as the unit takes it, in the order of these loops. */
-function packOperand(draft: Draft, { load }: Operand, dtype: DType, order: readonly string[]): void {
+/**
+ * Copies an operand as the unit takes it, in the order of these loops: into memory that threads share, or into a thread's
+ * own inside the loop `at`.
+ */
+function packOperand(
+  draft: Draft,
+  { load }: Operand,
+  dtype: DType,
+  order: readonly string[],
+  at?: string,
+): void {
   const buffer = load.buffer.name;
   const converted = dtype === load.dtype ? {} : { dtype };
-  const copy = draft.stage({ buffer, at: undefined, order, space: "scratch", ...converted });
-  if (copy !== undefined) scheduleCopy(draft, copy.loops);
+  const space = at === undefined ? "scratch" : "local";
+  const copy = draft.stage({ buffer, at, order, space, ...converted });
+  if (copy !== undefined) scheduleCopy(draft, copy.loops, at === undefined);
 }
 
 /** Lanes along the loop that is consecutive in the operand; parallel from the outside in. */
-function scheduleCopy(draft: Draft, copies: readonly string[]): void {
+function scheduleCopy(draft: Draft, copies: readonly string[], top: boolean): void {
   const nest = draft.loop(copies[0]);
   if (nest === undefined) return;
   const { loops } = chainOf(nest);
@@ -200,7 +245,7 @@ function scheduleCopy(draft: Draft, copies: readonly string[]): void {
     .filter(({ atom }) => atom.name !== last && sourceStride(value, atom) === 1)
     .sort((a, b) => tripsOf(b.atom) - tripsOf(a.atom));
   if (unit !== undefined && tripsOf(unit.atom) % lanes === 0) {
-    for (const name of outermost(loops, draft)) draft.apply({ action: "parallel", loop: name });
+    if (top) shareCopy(draft, loops);
     let along = unit.atom.name;
     if (tripsOf(unit.atom) > lanes) {
       draft.apply({ action: "split", loop: along, factor: lanes, tail: "peel" });
@@ -212,17 +257,23 @@ function scheduleCopy(draft: Draft, copies: readonly string[]): void {
     draft.apply({ action: "reorder", loop: along });
     return;
   }
-  if (transposeCopy(draft, loops, value, lanes)) return;
+  if (transposeCopy(draft, loops, value, lanes, top)) return;
   collapseAll(draft, copies[0]);
   const collapsed = draft.loop(copies[0]);
-  if (collapsed !== undefined) scheduleElementwise(draft, chainOf(collapsed), true);
+  if (collapsed !== undefined) scheduleElementwise(draft, chainOf(collapsed), top);
 }
 
 /**
  * The copy of an operand that is consecutive along its depth: squares of as many columns as lanes, whose rows are read
  * as vectors and transposed in registers. The last three loops are groups of depths, columns, and what is in a group.
  */
-function transposeCopy(draft: Draft, loops: readonly ForStmt[], value: Expr, lanes: number): boolean {
+function transposeCopy(
+  draft: Draft,
+  loops: readonly ForStmt[],
+  value: Expr,
+  lanes: number,
+  top: boolean,
+): boolean {
   const [groups, columns, group] = loops.slice(-3);
   const depth = tripsOf(group.atom);
   const fits =
@@ -236,7 +287,7 @@ function transposeCopy(draft: Draft, loops: readonly ForStmt[], value: Expr, lan
   )
     return false;
   const [outer, along] = [groups.atom.name, columns.atom.name];
-  for (const name of outermost(loops, draft)) draft.apply({ action: "parallel", loop: name });
+  if (top) shareCopy(draft, loops);
   if (!draft.apply({ action: "split", loop: outer, factor: lanes / depth, tail: "peel" })) return false;
   draft.apply({ action: "split", loop: along, factor: lanes, tail: "peel" });
   draft.apply({ action: "unroll", loop: group.atom.name });
@@ -255,16 +306,14 @@ function sourceStride(x: Expr, loop: LoopAtom): number | undefined {
   return inner.op === "load" && inner.valid.length === 0 ? strideOf(inner.index, loop) : undefined;
 }
 
-/** Loops from the outside in, until there are enough pieces for all threads. */
-function outermost(loops: readonly { readonly atom: LoopAtom }[], draft: Draft): string[] {
-  const names: string[] = [];
+/** Threads share the outer loops of a copy, as many as give enough pieces for all. */
+function shareCopy(draft: Draft, loops: readonly ForStmt[]): void {
   let pieces = 1;
   for (const { atom } of loops.slice(0, -2)) {
-    if (pieces >= 8 * draft.target.threads) break;
-    names.push(atom.name);
+    if (pieces >= 8 * draft.target.threads) return;
+    draft.apply({ action: "parallel", loop: atom.name });
     pieces *= tripsOf(atom);
   }
-  return names;
 }
 
 /** Splits the tiles of columns into groups that fit half of the second-level cache; gives the loop over groups. */
