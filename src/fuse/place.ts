@@ -18,6 +18,7 @@ import {
   topologicalNodes,
 } from "../graph/node.js";
 import { addIndex, type Index, type LoopAtom, loopAtom, toIndex } from "../kernel/index.js";
+import { LEAST_UNIT_WORK } from "../kernel/units.js";
 import { bytesOf, holds } from "../scalar/dtype.js";
 import {
   BLOCKED_ROWS,
@@ -160,7 +161,11 @@ class Placer {
     const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
     const again = Math.max(0, evaluations - elements) * work;
     const storing = LAUNCH + bytesOfNode(node) * MEMORY_BYTE;
-    if (uses.length <= MAX_USES && this.convertsForUnit(node) && this.feedsContraction(node, uses))
+    if (
+      uses.length <= MAX_USES &&
+      this.convertsForUnit(node) &&
+      this.feedsContraction(node, uses, LEAST_UNIT_WORK)
+    )
       return this.pushUses(node, uses);
     if (uses.length <= MAX_USES && again <= CACHE_BYTE * bytesOfNode(node) + 64)
       return this.pushUses(node, uses);
@@ -197,12 +202,10 @@ class Placer {
   }
 
   /** True for an operand of a large contraction that is used many times: it had better be plain memory. */
-  private feedsContraction(node: Node, uses: readonly Use[]): boolean {
+  private feedsContraction(node: Node, uses: readonly Use[], least = LARGE_CONTRACTION): boolean {
     const evaluations = uses.reduce((sum, use) => sum + evaluationsOf(use), 0);
     if (evaluations < 4 * elementsOf(node)) return false;
-    return uses.some(
-      (use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= LARGE_CONTRACTION,
-    );
+    return uses.some((use) => use.inner.length > 0 && trips(use.outer) * trips(use.inner) >= least);
   }
 
   /**

@@ -27,6 +27,9 @@ export interface MatrixUnit {
   readonly rowBlock: number;
 }
 
+/** Multiply-adds from which packing operands for a unit is worth it. */
+export const LEAST_UNIT_WORK = 1 << 18;
+
 const amx = (left: DType, right: DType, sums: DType, group: number): MatrixUnit => ({
   name: left === "bfloat16" ? "amx_bfloat16" : `amx_${left}_${right}`,
   kind: "amx",

@@ -15,7 +15,7 @@ import { type Action, ScheduleError } from "../../src/schedule/actions/action.js
 import { applySchedule } from "../../src/schedule/actions/apply.js";
 import { scheduleKernel } from "../../src/schedule/schedule.js";
 import { difference, fill, runKernel, runProgram } from "./compare.js";
-import { cpuTarget, kernelsOf, leaf } from "./workloads.js";
+import { convolution, cpuTarget, kernelsOf, leaf } from "./workloads.js";
 
 /** 2 rows, 16 columns and 8 depths of bytes, the right ones in quads. */
 const TILE = `kernel tile(out: int32[32], a: int8[16], b: int8[128]) {
@@ -157,6 +157,18 @@ describe("contractions by matrix units", () => {
       for (const kernel of kernelsOf([product(rows, depth, columns, dtype, sums)], target))
         check(kernel, target);
     }
+  });
+  it.each([
+    ["amx", "bfloat16", "float32", 1],
+    ["amx", "bfloat16", "float32", 3],
+    ["amx", "int8", "int32", 1],
+    ["vnni", "int8", "int32", 2],
+    ["dot", "int8", "int32", 1],
+  ] as const)("%s, windows of %s, packed where they are used", (kind, stored, sums, batch) => {
+    const root = convolution(batch, kind === "amx" && stored === "int8" ? 64 : 28, 19, 20, stored, sums);
+    const [kernel] = kernelsOf([root], targetOf(kind));
+    check(kernel, targetOf(kind));
+    expect(printKernel(scheduleKernel(kernel, targetOf(kind)).kernel)).toContain("alloc local b0s");
   });
   it("rounds memory on the way; what is computed before is stored rounded", () => {
     const size = 256;

@@ -64,15 +64,23 @@ export const attention = (rows: number, keys: number, depth: number): g.Node =>
 
 export const relu = (x: g.Node): g.Node => g.binary("max", x, g.constNode(0, x.dtype, x.shape));
 
-/** 3x3 windows of images, not padded, times filters. */
-function convolution(batch: number, channels: number, size: number, filters: number): g.Node {
+/** 3x3 windows of images, not padded, times filters; both are cast before. */
+export function convolution(
+  batch: number,
+  channels: number,
+  size: number,
+  filters: number,
+  stored: DType = "float32",
+  sums: DType = stored,
+): g.Node {
   const out = size - 2;
-  const image = g.reshape(leaf([batch, channels, size, size]), [batch, channels, size, 1, size, 1]);
+  const operand = (...shape: number[]): g.Node => g.castNode(leaf(shape, stored), sums);
+  const image = g.reshape(operand(batch, channels, size, size), [batch, channels, size, 1, size, 1]);
   let windows = g.expand(image, [batch, channels, size, 3, size, 3]);
   windows = g.shear(windows, 2, 3, 1, 0, out);
   windows = g.shear(windows, 4, 5, 1, 0, out);
   const full = [batch, filters, channels, out, 3, out, 3];
-  const weights = g.reshape(leaf([filters, channels, 3, 3]), [1, filters, channels, 1, 3, 1, 3]);
+  const weights = g.reshape(operand(filters, channels, 3, 3), [1, filters, channels, 1, 3, 1, 3]);
   const placed = g.reshape(windows, [batch, 1, channels, out, 3, out, 3]);
   const products = g.binary("mul", g.expand(placed, full), g.expand(weights, full));
   return g.reduceNode(products, "add", [2, 4, 6]);

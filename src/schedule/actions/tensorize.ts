@@ -23,13 +23,16 @@ function tileOf(s: ForStmt, unit: MatrixUnit): TileStmt {
     throw new ScheduleError(`tensorize: loop ${s.atom.name} is no sum of products`);
   if (only.buffer.space !== "local" || only.buffer.dtype !== unit.sums || hasLoaded(only.index))
     throw new ScheduleError(`tensorize: ${only.buffer.name} holds no sums of ${unit.name}`);
-  const atoms = loops.map(({ atom }) => atom).filter((atom) => atom.extent.value !== 1);
+  const atoms = loops.map(({ atom }) => atom);
   const [x, y] = only.value.args.map(operandOf);
   const swapped = atoms.some((atom) => strideOf(only.index, atom) === 1 && moves(x, atom));
   const [left, right] = swapped ? [y, x] : [x, y];
   if (left.dtype !== unit.left || right.dtype !== unit.right)
     throw new ScheduleError(`tensorize: ${unit.name} takes no ${left.dtype} and ${right.dtype}`);
-  return new Tiling(unit, atoms, only.index, left, right).tile(only.buffer);
+  const first = (index: Index): Index =>
+    substituteIndex(index, (atom) => (atoms.some((own) => own === atom) ? 0 : undefined));
+  const several = atoms.filter((atom) => atom.extent.value !== 1);
+  return new Tiling(unit, several, only.index, left, right, first).tile(only.buffer);
 }
 
 const moves = (x: LoadExpr, atom: LoopAtom): boolean => strideOf(x.index, atom) !== 0;
@@ -49,6 +52,8 @@ class Tiling {
     private readonly sums: Index,
     private readonly left: LoadExpr,
     private readonly right: LoadExpr,
+    /** The address at which all loops begin. */
+    private readonly first: (index: Index) => Index,
   ) {}
 
   tile(buffer: TileAccess["buffer"]): TileStmt {
@@ -71,15 +76,15 @@ class Tiling {
       rows: height,
       columns: width,
       depth,
-      sums: { buffer, index: this.start(this.sums), row: sumsRow, group: 0, block: block[0] },
+      sums: { buffer, index: this.first(this.sums), row: sumsRow, group: 0, block: block[0] },
       left: {
         buffer: left.buffer,
-        index: this.start(left.index),
+        index: this.first(left.index),
         row: leftRow,
         group: unit.group,
         block: 0,
       },
-      right: { buffer: right.buffer, index: this.start(right.index), row: 0, group, block: block[1] },
+      right: { buffer: right.buffer, index: this.first(right.index), row: 0, group, block: block[1] },
     };
   }
 
@@ -130,10 +135,5 @@ class Tiling {
       depth *= this.extent(atom);
     }
     return { group, depth };
-  }
-
-  /** The address at which all loops begin. */
-  private start(index: Index): Index {
-    return substituteIndex(index, (atom) => (this.atoms.some((own) => own === atom) ? 0 : undefined));
   }
 }

@@ -34,7 +34,7 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
   const atoms = around.map((s) => s.atom);
   const work = product([...atoms, ...reduction.outputs, ...reduction.reduced]);
   const tensorization = top ? tensorizationOf(draft, reduction) : undefined;
-  if (tensorization !== undefined) return scheduleTensorization(draft, tensorization, reduction);
+  if (tensorization !== undefined && scheduleTensorization(draft, tensorization, reduction)) return;
   const chosen = contractionOf(draft, reduction, atoms, work >= PACKING_WORK, chain.body);
   if (chosen !== undefined) return scheduleContraction(draft, chosen, reduction, top);
   const stencil = stencilOf(draft, reduction, chain.body);

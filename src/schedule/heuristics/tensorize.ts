@@ -6,7 +6,7 @@
 
 import { type LoopAtom, strideOf } from "../../kernel/index.js";
 import type { Expr, ForStmt, LoadExpr } from "../../kernel/ir.js";
-import type { MatrixUnit } from "../../kernel/units.js";
+import { LEAST_UNIT_WORK, type MatrixUnit } from "../../kernel/units.js";
 import { bytesOf, type DType, holds } from "../../scalar/dtype.js";
 import { hasLoaded } from "../actions/loops.js";
 import { chainOf, isUnitStride, movesWith, product, type Reduction, tripsOf } from "../nest.js";
@@ -15,8 +15,6 @@ import type { Target } from "../../device/target.js";
 import type { Draft } from "./draft.js";
 import { scheduleElementwise } from "./elementwise.js";
 
-/** Products from which packing operands for a unit is worth it. */
-const TENSOR_WORK = 1 << 18;
 /** How often an element may be packed. */
 const MOST_REPETITION = 2;
 /** How much more work rounding the depth up may make. */
@@ -52,7 +50,7 @@ export function tensorizationOf(draft: Draft, reduction: Reduction): Tensorizati
   const { value } = accumulate;
   if (units.length === 0 || accumulate.op !== "add" || value.op !== "mul") return undefined;
   const constant = [...outputs, ...reduced].every((loop) => loop.extent.value !== undefined);
-  if (!constant || product([...outputs, ...reduced]) < TENSOR_WORK) return undefined;
+  if (!constant || product([...outputs, ...reduced]) < LEAST_UNIT_WORK) return undefined;
   const [x, y] = value.args.map(operandOf);
   if (x === undefined || y === undefined) return undefined;
   if (!reduced.every((loop) => movesWith(x.load, loop) && movesWith(y.load, loop))) return undefined;
@@ -148,7 +146,11 @@ function nearLoop(
   return fits ? around.at(-1) : undefined;
 }
 
-export function scheduleTensorization(draft: Draft, t: Tensorization, reduction: Reduction): void {
+/** False, and nothing done, if the unit does not take what the loops become. */
+export const scheduleTensorization = (draft: Draft, t: Tensorization, reduction: Reduction): boolean =>
+  draft.attempt([() => tileLoops(draft, t, reduction)]);
+
+function tileLoops(draft: Draft, t: Tensorization, reduction: Reduction): boolean {
   const { unit } = t;
   const [row, column] = [t.row.name, t.column.name];
   const depths = splitDepth(draft, t);
@@ -182,8 +184,9 @@ export function scheduleTensorization(draft: Draft, t: Tensorization, reduction:
   if (t.blocks > 1) draft.apply({ action: "reorder", loop: `${column}io` });
   draft.apply({ action: "reorder", loop: lanes });
   const [outermost] = draft.nestOf(depths[0]).filter(({ atom }) => depths.includes(atom.name));
-  draft.apply({ action: "tensorize", loop: outermost.atom.name, unit: unit.name });
+  if (!draft.apply({ action: "tensorize", loop: outermost.atom.name, unit: unit.name })) return false;
   shareTiles(draft, t);
+  return true;
 }
 
 /** Takes the last summed loop apart into groups, filled up with zeros to what the unit takes; gives all of them. */
