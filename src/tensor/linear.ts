@@ -128,9 +128,10 @@ export abstract class Linear extends Statistics {
     const wide = accumulationType(dtype);
     const inBlocks = (y: Tensor): Tensor => y.cast(wide).unflatten(-1, [blocks, width / blocks]);
     const rows = this.shape.slice(0, -1).reduce((count: number, d) => count * maxDim(d), 1);
+    const scaled = (): Tensor => scaledWeight(inBlocks(weight), scales, zeroPoints).flatten(1);
     const result =
       rows >= SCALED_ROWS
-        ? contract(this.unsqueeze(-2), scaledWeight(inBlocks(weight), scales, zeroPoints).flatten(1), wide)
+        ? contract(factor(this.self, wide).unsqueeze(-2), factor(scaled(), wide))
         : inBlockSums(inBlocks(this.self).unsqueeze(-3), inBlocks(weight), scales, zeroPoints);
     return (bias === undefined ? result : result.add(bias.cast(wide))).cast(dtype);
   }
