@@ -129,6 +129,15 @@ describe("the cost model", () => {
 });
 
 describe("what a search may try", () => {
+  it.each([
+    ["softmax of rows", ["merged", "in", "accumulators"]],
+    ["attention of many keys", ["merged", "inlined", "block"]],
+  ])("asks of %s how rows are taken", (name, kinds) => {
+    const [text] = textsOf(name);
+    const { questions } = new Space(text, TARGET).candidate({}, [])!;
+    const asked = [...questions.keys()].map((question) => question.split(" ")[1]);
+    for (const kind of kinds) expect(asked).toContain(kind);
+  });
   const texts = [...Object.keys(WORKLOADS).flatMap((name) => textsOf(name)), ...Object.values(TEXTS)];
   it.each(texts.map((text) => [text.slice(7, text.indexOf("(")), text]))("computes %s", (_name, text) => {
     clearArena();

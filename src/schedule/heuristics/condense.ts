@@ -16,7 +16,10 @@ export function condenseRows(draft: Draft, row: string): void {
     if (user === undefined) continue;
     const whole = user.atom.extent.key === fill.atom.extent.key;
     if (whole && (isPlain(fill) || users.length === 1) && isPlain(user)) {
-      draft.apply({ action: "merge", first: fill.atom.name, second: user.atom.name });
+      draft.attempt([
+        () => draft.apply({ action: "merge", first: fill.atom.name, second: user.atom.name }),
+        () => draft.choose(`${filled.name} merged`, true, [true, false]),
+      ]);
       continue;
     }
     if (users.length > 1 || !isPlain(fill)) continue;
@@ -25,6 +28,7 @@ export function condenseRows(draft: Draft, row: string): void {
     draft.attempt([
       () => draft.apply({ action: "inline", buffer: filled.name }),
       () => draft.apply({ action: "factor", loop: sum }),
+      () => draft.choose(`${filled.name} inlined`, true, [true, false]),
     ]);
   }
 }

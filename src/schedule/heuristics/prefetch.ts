@@ -26,10 +26,12 @@ export function prefetchRows(draft: Draft, rows: string): void {
   for (const buffer of new Set(loadsOf(row.body).map((x) => x.buffer))) {
     const large = buffer.space === "global" && buffer.size.min * bytesOf(buffer.dtype) > l2Bytes;
     if (!large || rowBytes(buffer) < SHORTEST_ROW || rowBytes(buffer) > l2Bytes / 4) continue;
+    const ahead = draft.choose(`${buffer.name} rows ahead`, 1, [0, 1, 2]);
+    if (ahead === 0) continue;
     for (const nest of lastReading(nests, buffer)) {
       const at = vectorsOf(nest, buffer);
       if (at !== undefined)
-        draft.apply({ action: "prefetch", buffer: buffer.name, at: at.name, next: rows, ahead: 1 });
+        draft.apply({ action: "prefetch", buffer: buffer.name, at: at.name, next: rows, ahead });
     }
   }
 }

@@ -26,8 +26,10 @@ export function scheduleRowBlocks(draft: Draft, { loops, body }: Chain): boolean
   if (contractions.length === 0 || lanesFor(draft, body) === 1) return false;
   const outer = product(loops.slice(0, -1).map((s) => s.atom));
   const keys = takeOnline(draft, row, outer, body);
-  const size = blockSize(draft, row, outer, draft.loop(row.name)!.body);
-  if (size < 4) return false;
+  const preferred = blockSize(draft, row, outer, draft.loop(row.name)!.body);
+  if (preferred < 4) return false;
+  const sizes = [4, 8, 14, 16, 28, 32, 56, MOST_ROWS].filter((size) => size <= tripsOf(row));
+  const size = draft.choose(`${row.name} block`, preferred, [preferred, ...sizes]);
   const overlapped = draft.apply({ action: "split", loop: row.name, factor: size, tail: "overlap" });
   if (!overlapped && !draft.apply({ action: "split", loop: row.name, factor: size, tail: "peel" }))
     return false;

@@ -50,7 +50,7 @@ export function scheduleRows(draft: Draft, fused: Chain): void {
  * written as the row is computed then, and not only when it is complete.
  */
 function overlayRows(draft: Draft, outermost: string): void {
-  if (draft.target.cacheBytes !== undefined) return;
+  const preferred = draft.target.cacheBytes === undefined;
   const rows: string[] = [];
   const outputs = new Set<string>();
   visitStatements([draft.loop(outermost)!], (s) => {
@@ -58,7 +58,13 @@ function overlayRows(draft: Draft, outermost: string): void {
     if (s.kind === "store" && s.buffer.space === "global") outputs.add(s.buffer.name);
   });
   for (const row of rows) {
-    for (const output of outputs) if (draft.apply({ action: "overlay", row, output })) break;
+    for (const output of outputs) {
+      const lies = draft.attempt([
+        () => draft.apply({ action: "overlay", row, output }),
+        () => draft.choose(`${row} in ${output}`, preferred, [true, false]),
+      ]);
+      if (lies) break;
+    }
   }
 }
 
