@@ -3,7 +3,7 @@
 import * as g from "../../src/graph/node.js";
 import type { DType } from "../../src/scalar/dtype.js";
 import { type Choices, pick } from "../../src/schedule/search/choices.js";
-import { leaf } from "./workloads.js";
+import { leaf, matmul, softmax } from "./workloads.js";
 
 /** Numbers taken one after the other; zeros when there are no more. */
 export class NumberedChoices implements Choices {
@@ -38,7 +38,7 @@ function randomNode(x: g.Node, dtype: DType, choices: Choices): g.Node {
   const rank = sizes.length;
   const axis = choices.below(rank);
   const size = sizes[axis];
-  switch (choices.below(13)) {
+  switch (choices.below(15)) {
     case 0:
       return dtype === "float32" ? g.unary("floor", x) : g.unary("abs", x);
     case 1:
@@ -79,6 +79,13 @@ function randomNode(x: g.Node, dtype: DType, choices: Choices): g.Node {
       return g.concat([x, leaf(sizes, dtype)], axis);
     case 12:
       return g.scanNode(x, pick(choices, ["add", "max", "min"]), axis);
+    case 13:
+      return dtype === "float32" ? softmax(x, axis) : x;
+    case 14: {
+      if (rank < 2) return x;
+      const columns = leaf([...sizes.slice(0, -2), sizes[rank - 1], pick(choices, [1, 4, 18])], dtype);
+      return matmul(x, columns);
+    }
     case 10: {
       const rows = pick(choices, [1, 4, 6]);
       const index = sizes.map((d, i) => (i === axis ? rows : d));
