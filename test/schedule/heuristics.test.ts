@@ -188,6 +188,28 @@ it("vectors run along outputs where each takes few terms, and those of pairs int
   expect(actions, "few outputs").not.toContainEqual({ action: "unroll", loop: "m" });
 });
 
+it("threads share the rows of a product whose panel no cache holds, not what uses the panel again", () => {
+  const kernel = parseKernel(`kernel weights(out: float32[3072], a: float32[3072], b: float32[3200]) {
+    for i in 32 { for j in 32 { for y in 3 {
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for k in 2 { for l in 48 {
+        accumulate add acc[0] = mul(a[k*1536 + i*48 + l], b[k*1600 + j*50 + y + l]) } }
+      store out[i*96 + j*3 + y] = acc[0] } } } }`);
+  const shared = (l2Bytes: number): string[] => {
+    const target = { ...cpuTarget(64, 32, 2), l2Bytes };
+    check(kernel, target);
+    const { actions } = heuristicSchedule(kernel, target);
+    const loops = actions.flatMap((a) => (a.action === "parallel" && !a.loop.includes("_") ? [a.loop] : []));
+    return [
+      ...loops,
+      ...actions.flatMap((a) => (a.action === "split" && a.loop === "j" ? [`${a.factor}`] : [])),
+    ];
+  };
+  expect(shared(2 ** 14)).toEqual(["io", "jo", "8"]);
+  expect(shared(2 ** 20), "panels that stay").toEqual(["io", "jo", "11"]);
+});
+
 it("threads share rows of counts, and permutations", () => {
   for (const name of ["counts of groups, row by row", "running counts of groups", "permutation"]) {
     for (const kernel of kernelsOf(WORKLOADS[name](), cpuTarget(64, 32, 2))) {

@@ -64,11 +64,11 @@ export function contractionOf(
   const best = found.reduce((a, b) => (b.cost < a.cost ? b : a));
   const names = found.map(({ columns }) => columns.name);
   const chosen = draft.choose(`${best.columns.name} columns`, best.columns.name, names);
-  return chooseTile(draft, found[names.indexOf(chosen)]);
+  return chooseTile(draft, found[names.indexOf(chosen)], reduction);
 }
 
 /** Other tiles than that of least cost, as far as registers allow. */
-function chooseTile(draft: Draft, c: Contraction): Contraction {
+function chooseTile(draft: Draft, c: Contraction, reduction: Reduction): Contraction {
   const column = c.columns.name;
   const most = Math.floor(tripsOf(c.columns) / c.width);
   const vectors = draft.choose(
@@ -77,7 +77,7 @@ function chooseTile(draft: Draft, c: Contraction): Contraction {
     [1, 2, 3, 4, 6].filter((n) => n <= most),
   );
   const rows = Math.min(tripsOf(c.row), Math.floor((draft.target.vectorRegisters - 1) / vectors));
-  const fewer = Math.min(c.rowTile, Math.max(1, rows));
+  const fewer = Math.min(rowsToShare(draft, c, reduction), Math.max(1, rows));
   const rowTile = draft.choose(
     `${c.row.name} rows`,
     fewer,
@@ -181,6 +181,28 @@ export function rowsPerTile(draft: Draft, rows: number, vectors: number): number
     }
   }
   return best;
+}
+
+/**
+ * Rows of a tile so that threads share tiles evenly, where no cache holds the panel: then no other loop is divided among
+ * threads, and what uses a block of the panel again does so while it is near.
+ */
+function rowsToShare(draft: Draft, c: Contraction, reduction: Reduction): number {
+  const { threads, l2Bytes } = draft.target;
+  const tile = c.width * c.vectors;
+  const outputs = reduction.outputs.filter((loop) => loop !== c.columns && loop !== c.row);
+  const again = outputs.filter((loop) => !movesWith(c.panel, loop));
+  if (!c.pack || c.near || product(again) === 1 || panelBytes(c.panel, tile, reduction) <= l2Bytes / 2)
+    return c.rowTile;
+  const panels =
+    Math.ceil(tripsOf(c.columns) / tile) * product(outputs.filter((loop) => movesWith(c.panel, loop)));
+  for (let rows = c.rowTile; rows >= Math.max(2, c.rowTile / 2); rows--) {
+    const parts = Math.ceil(tripsOf(c.row) / rows);
+    const tiles = panels * parts;
+    if (tiles >= 2 * threads && (tiles % threads === 0 || tiles >= 8 * threads))
+      return Math.ceil(tripsOf(c.row) / parts);
+  }
+  return c.rowTile;
 }
 
 /** Splits a loop of constant length into parts, the last of which overlaps; any other leaves a rest. */
