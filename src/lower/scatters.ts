@@ -20,14 +20,19 @@ export function shuffleScatters(body: readonly Stmt[]): Stmt[] {
       at++;
       continue;
     }
+    // Hints what to fetch may stand in between.
+    const isHint = (x: Stmt): boolean => x.kind === "prefetch";
+    const run: ScatterStmt[] = [];
     let end = at;
-    while (end < body.length && isScattered(body[end], s)) end++;
-    if (end === at) {
+    for (let x = body[end]; x !== undefined && (isHint(x) || isScattered(x, s)); x = body[++end]) {
+      if (isScattered(x, s)) run.push(x);
+    }
+    if (run.length === 0) {
       result.push(s);
       at++;
       continue;
     }
-    result.push(...transposed(body.slice(at, end) as ScatterStmt[]));
+    result.push(...body.slice(at, end).filter(isHint), ...transposed(run));
     at = end;
   }
   return result;

@@ -42,3 +42,7 @@ it("vectors that fill the distance between their lanes are interleaved, one stor
   expect(stores(`${twice} store o[j*2 + i] = a[j] } } }`)).toEqual({ 16: 2 });
   expect(stores(scatter(2, 16, 2))).toEqual({ 16: 2 });
 });
+it("hints what to fetch next stand before them", () => {
+  const hinted = scatter(2, 16, 2).replace("store o", "prefetch a[i*16 + 32] store o");
+  expect(stores(hinted)).toEqual({ 16: 2 });
+});

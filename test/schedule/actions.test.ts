@@ -349,6 +349,78 @@ describe("inline and factor", () => {
   });
 });
 
+describe("raise", () => {
+  const text = TEXTS["scaled sums of groups"];
+  const raise: Action = { action: "raise", loop: "k" };
+  it("adds a group's elements to the whole sum one by one", () => {
+    expect(afterAction(text, raise)).toMatchInlineSnapshot(`
+      "  for i in 4 {
+          alloc local sum: float32[1]
+          store sum[0] = float32:0
+          for r in 3 {
+            for k in 8 {
+              alloc local total: float32[1]
+              store total[0] = float32:0
+              accumulate add total[0] = neg(a[i*24 + r*8 + k])
+              accumulate add sum[0] = mul(total[0], s[i*3 + r])
+            }
+          }
+          store out[i] = sum[0]"
+    `);
+  });
+  it("takes one of the loops of a group, which may then be lanes", () => {
+    const split: Action = { action: "split", loop: "k", factor: 4, tail: "peel" };
+    expect(
+      afterAction(
+        text,
+        split,
+        { action: "raise", loop: "ki" },
+        { action: "rfactor", loop: "ki", layout: "inner" },
+        { action: "vectorize", loop: "ki" },
+      ),
+    ).toMatchInlineSnapshot(`
+      "  for i in 4 {
+          alloc local sum: float32[1]
+          store sum[0] = float32:0
+          alloc local sump: float32[4]
+          for kiz in 4 {
+            store sump[kiz] = float32:0
+          }
+          for r in 3 {
+            for ki in 4 vectorize {
+              alloc local total: float32[1]
+              store total[0] = float32:0
+              for ko in 2 {
+                accumulate add total[0] = neg(a[i*24 + r*8 + ko*4 + ki])
+              }
+              accumulate add sump[ki] = mul(total[0], s[i*3 + r])
+            }
+          }
+          for kij in 4 {
+            accumulate add sum[0] = sump[kij]
+          }
+          store out[i] = sum[0]"
+    `);
+  });
+  it("refuses what is no sum of scaled sums", () => {
+    for (const [from, to] of [
+      ["mul(total[0], s[i*3 + r])", "neg(total[0])"],
+      ["mul(total[0], s[i*3 + r])", "mul(total[0], total[0])"],
+      ["mul(total[0], s[i*3 + r])", "div(s[i*3 + r], total[0])"],
+      ["add sum[0] = mul(total[0], s[i*3 + r])", "add sum[0] = mul(total[0], sum[0])"],
+      ["add sum[0] =", "max sum[0] ="],
+      ["add total[0] =", "max total[0] ="],
+      ["total[0] = float32:0", "total[0] = float32:1"],
+    ]) {
+      expect(text).toContain(from);
+      refused(text.replace(from, to), raise);
+    }
+    refused(text, { action: "split", loop: "k", factor: 5, tail: "peel" }, { action: "raise", loop: "ki" });
+    refused(text, { action: "raise", loop: "r" });
+    refused(TOTAL, raise);
+  });
+});
+
 describe("online", () => {
   const text = TEXTS["mean by powers"];
   it("takes a row block by block, scaling what was added up when a larger element is found", () => {

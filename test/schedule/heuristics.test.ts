@@ -140,6 +140,20 @@ it("what a few iterations read is loaded once for them, as vectors", () => {
   }
 });
 
+it("lanes of scaled sums of groups are joined once, not for each group", () => {
+  for (const name of ["four bits, sums of groups", "sums of groups, scaled, of two rows"]) {
+    for (const target of TARGETS.slice(0, 4)) {
+      const actions = kernelsOf(WORKLOADS[name](), target).flatMap(
+        (kernel) => heuristicSchedule(kernel, target).actions,
+      );
+      expect(
+        actions.map(({ action }) => action),
+        name,
+      ).toContain("raise");
+    }
+  }
+});
+
 describe.each([cpuTarget(64, 32, 2), cpuTarget(16, 16, 2)])("on vectors of $vectorBytes bytes", (target) => {
   const narrow = [
     "float16",

@@ -145,6 +145,7 @@ describe("random schedules", () => {
       "merge",
       "inline",
       "factor",
+      "raise",
       "online",
       "overlay",
       "bound",

@@ -176,6 +176,23 @@ function scaledNibbles(rows: number, bytes: number): g.Node {
   return g.reshape(g.binary("mul", groups, scales), [rows, 2 * bytes]);
 }
 
+/** Products of x [rows, width] and integers [outputs, width], each sum of a group scaled by itself. */
+function scaledSums(x: g.Node, weights: g.Node, group: number): g.Node {
+  const [rows, width] = x.shape as number[];
+  const outputs = weights.shape[0] as number;
+  const [groups, shape] = [width / group, [rows, outputs, width / group, group]];
+  const left = g.expand(g.reshape(x, [rows, 1, groups, group]), shape);
+  const right = g.expand(g.reshape(g.castNode(weights, "float32"), [1, outputs, groups, group]), shape);
+  const sums = g.reduceNode(g.binary("mul", left, right), "add", [3]);
+  const scales = g.expand(g.reshape(leaf([outputs, groups]), [1, outputs, groups, 1]), [
+    rows,
+    outputs,
+    groups,
+    1,
+  ]);
+  return g.reduceNode(g.binary("mul", sums, scales), "add", [2]);
+}
+
 /** One of each kind of loop nest, by name. */
 export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   elementwise: () => [relu(g.binary("add", leaf([5, 37]), leaf([5, 37])))],
@@ -189,6 +206,8 @@ export const WORKLOADS: Readonly<Record<string, () => g.Node[]>> = {
   "four bits as floats": () => [g.castNode(nibbles(9, 64), "float32")],
   "four bits, matrix times vector": () => [matmul(g.castNode(nibbles(5, 80), "float32"), leaf([160, 1]))],
   "four bits, scaled, matrix times vector": () => [matmul(scaledNibbles(5, 80), leaf([160, 1]))],
+  "four bits, sums of groups": () => [scaledSums(leaf([1, 256]), nibbles(9, 128), 32)],
+  "sums of groups, scaled, of two rows": () => [scaledSums(leaf([2, 192]), leaf([20, 192], "int8"), 64)],
   "four bits, matrix product": () => [
     matmul(leaf([11, 80]), g.permute(g.castNode(nibbles(36, 40), "float32"), [1, 0])),
   ],
@@ -281,6 +300,18 @@ export const TEXTS: Readonly<Record<string, string>> = {
       store total[0] = float32:0
       for k in 13 { accumulate add total[0] = exp(sub(row[k], most[0])) }
       store out[i] = add(most[0], log(total[0]))
+    } }`,
+  "scaled sums of groups": `kernel groups(out: float32[4], a: float32[96], s: float32[12]) {
+    for i in 4 {
+      alloc local sum: float32[1]
+      store sum[0] = float32:0
+      for r in 3 {
+        alloc local total: float32[1]
+        store total[0] = float32:0
+        for k in 8 { accumulate add total[0] = neg(a[i*24 + r*8 + k]) }
+        accumulate add sum[0] = mul(total[0], s[i*3 + r])
+      }
+      store out[i] = sum[0]
     } }`,
   "mean by powers": `kernel mean(out: float32[20], a: float32[55], c: float32[44]) {
     for i in 5 {

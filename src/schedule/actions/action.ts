@@ -40,6 +40,8 @@ export type Action =
   | { readonly action: "overlay"; readonly row: string; readonly output: string }
   /** Takes factors common to all terms out of the sum over a loop: its total is multiplied by them where it is read. */
   | { readonly action: "factor"; readonly loop: string }
+  /** Moves a loop out of a sum whose total, times factors, is added to another sum: its parts are added one by one. */
+  | { readonly action: "raise"; readonly loop: string }
   /**
    * Takes the largest element of a row, the sums of e^(element - largest) and of its products, and what else loops over
    * the row's length, in one pass over blocks of it: a larger element found later scales the sums so far (online softmax).

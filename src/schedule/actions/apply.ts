@@ -14,6 +14,7 @@ import { inlineRow } from "./inline.js";
 import { mergeLoops } from "./merge.js";
 import { onlineRows } from "./online.js";
 import { overlay } from "./overlay.js";
+import { raiseLoop } from "./raise.js";
 import { factorReduction } from "./rfactor.js";
 import { prefix } from "./prefix.js";
 import { stage } from "./stage.js";
@@ -55,6 +56,8 @@ function transform(body: readonly Stmt[], a: Action): Stmt[] {
       return overlay(body, a.row, a.output);
     case "factor":
       return factorOut(body, a.loop);
+    case "raise":
+      return raiseLoop(body, a.loop);
     case "online":
       return onlineRows(body, a.loop, a.block);
     case "unroll":

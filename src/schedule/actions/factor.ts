@@ -51,13 +51,13 @@ export function factorOut(body: readonly Stmt[], name: string): Stmt[] {
   });
 }
 
-interface Factor {
+export interface Factor {
   readonly value: Expr;
   readonly divides: boolean;
 }
 
 /** The factors of a product of products and quotients, from left to right. */
-function factorsOf(value: Expr): Factor[] {
+export function factorsOf(value: Expr): Factor[] {
   const factors: Factor[] = [];
   const open: Factor[] = [{ value, divides: false }];
   for (let x = open.pop(); x !== undefined; x = open.pop()) {

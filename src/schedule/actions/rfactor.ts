@@ -28,15 +28,17 @@ import {
 } from "../../kernel/ir.js";
 import { reduceIdentity } from "../../scalar/evaluate.js";
 import { type Layout, ScheduleError } from "./action.js";
-import { findLoop, renamed } from "./loops.js";
+import { allocatedIn, findLoop, renamed } from "./loops.js";
 
 /** See the action. The reduction's target must be allocated in a block around the loop. */
 export function factorReduction(body: readonly Stmt[], name: string, layout: Layout): Stmt[] {
   const loop = findLoop(body, name);
   if (loop === undefined) throw new ScheduleError(`there is no loop ${name}`);
   const targets = new Map<Buffer, AccumulateStmt["op"]>();
+  const own = allocatedIn(loop.body);
   visitStatements(loop.body, (s) => {
-    if (s.kind === "accumulate" && strideOf(s.index, loop.atom) === 0) targets.set(s.buffer, s.op);
+    if (s.kind === "accumulate" && !own.has(s.buffer) && strideOf(s.index, loop.atom) === 0)
+      targets.set(s.buffer, s.op);
   });
   if (targets.size !== 1) throw new ScheduleError(`loop ${name} does not belong to exactly one reduction`);
   const [[target, op]] = targets;

@@ -5,6 +5,8 @@ import { isIndependent } from "../actions/loops.js";
 import { runningTotal } from "../actions/prefix.js";
 import { asReduction, type Chain, chainOf, product, type Reduction, tripsOf } from "../nest.js";
 import type { Draft } from "./draft.js";
+import { condenseRows } from "./condense.js";
+import { scheduleGroups } from "./groups.js";
 import { lanesFor } from "./vectors.js";
 import { scheduleReduction, unitStrideLoop, vectorizeReduction, SHARED_REDUCTION } from "./reduction.js";
 import { scheduleScan } from "./scan.js";
@@ -16,6 +18,7 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
   const s = draft.loop(name);
   if (s === undefined) return;
   const chain = chainOf(s);
+  if (scheduleGroups(draft, chain.loops[chain.loops.length - 1])) return;
   const only = totalOf(chain);
   if (!isIndependent(s) && only !== undefined) {
     const reduced = chain.loops.map((l) => l.atom);
@@ -63,7 +66,10 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
   if (reduction !== undefined) return scheduleReduction(draft, reduction, chain, false);
   if (!chain.body.some((x) => x.kind === "for")) return scheduleElementwise(draft, chain, false);
   if (scheduleWindows(draft, chain)) return;
-  for (const inner of chain.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
+  const row = chain.loops[chain.loops.length - 1].atom.name;
+  condenseRows(draft, row);
+  for (const inner of draft.loop(row)!.body)
+    if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
 }
 
 /** What a nest adds up, if it does just that, and stores at most what it reads or adds to memory beside. */

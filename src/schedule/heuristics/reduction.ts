@@ -64,7 +64,11 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
 }
 
 /** The loop along which most of what is loaded is consecutive, not one that fills no vector if there is another. */
-export function unitStrideLoop({ outputs, reduced, loads }: Reduction): LoopAtom | undefined {
+export function unitStrideLoop({
+  outputs,
+  reduced,
+  loads,
+}: Pick<Reduction, "outputs" | "reduced" | "loads">): LoopAtom | undefined {
   let best: LoopAtom | undefined;
   let most = 0;
   for (const loop of [...reduced, ...outputs]) {

@@ -54,7 +54,7 @@ function rowsOf(body: readonly Stmt[]): string[] {
 export function randomAction(kernel: Kernel, choices: Choices): Action | undefined {
   const names = loopNames(kernel.body);
   const loop = pick(choices, [...names, "none"].slice(0, Math.max(1, names.length)));
-  switch (choices.below(26)) {
+  switch (choices.below(27)) {
     case 0:
     case 1:
     case 2:
@@ -129,6 +129,8 @@ export function randomAction(kernel: Kernel, choices: Choices): Action | undefin
     }
     case 24:
       return { action: "bound", loop: pick(choices, [...reductionsBy("max", kernel.body), loop]) };
+    case 25:
+      return { action: "raise", loop: pick(choices, [...reductionsBy("add", kernel.body), loop]) };
     case 17:
       return { action: "tensorize", loop, unit: pick(choices, MATRIX_UNITS).name };
     default:
