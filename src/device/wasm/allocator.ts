@@ -1,5 +1,6 @@
 // Places in one growing range of addresses: best fit among free blocks, which join with their neighbours when given
-// back. Free blocks are kept by size class, so that a request looks at a few blocks only.
+// back. Free blocks are kept by size class, so that a request looks at a few blocks only. The last few given back stay
+// apart for requests of just their size: a step that is repeated asks for the same sizes in turn.
 
 /** All places begin at, and take, multiples of this. */
 export const ALIGNMENT = 64;
@@ -7,10 +8,15 @@ export const ALIGNMENT = 64;
 /** Free blocks of its class that a request looks at before it takes the best so far. */
 const LOOKED_AT = 16;
 
+/** Blocks given back that stay apart. */
+const APART = 8;
+
 export class Allocator {
   private readonly sizeByStart = new Map<number, number>();
   private readonly startByEnd = new Map<number, number>();
   private readonly classes: Set<number>[] = Array.from({ length: 64 }, () => new Set());
+  /** Places given back and not yet joined with their neighbours, the oldest first. */
+  private readonly apart: { readonly start: number; readonly size: number }[] = [];
   private used = 0;
 
   /** Manages [start, end), both multiples of the alignment. */
@@ -25,11 +31,6 @@ export class Allocator {
     return this.used;
   }
 
-  /** The end of the range managed, up to which memory must exist. */
-  get limit(): number {
-    return this.end;
-  }
-
   /** What a request for this many bytes takes. */
   static sizeFor(bytes: number): number {
     return Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
@@ -38,12 +39,8 @@ export class Allocator {
   /** The address of a free place for this many bytes, now taken; undefined if there is none. */
   allocate(bytes: number): number | undefined {
     const size = Allocator.sizeFor(bytes);
-    const start = this.find(size);
-    if (start === undefined) return undefined;
-    const whole = this.sizeByStart.get(start)!;
-    this.remove(start, whole);
-    if (whole > size) this.insert(start + size, whole - size);
-    this.used += size;
+    const start = this.takeApart(size) ?? this.take(size) ?? (this.joinAll() ? this.take(size) : undefined);
+    if (start !== undefined) this.used += size;
     return start;
   }
 
@@ -51,11 +48,13 @@ export class Allocator {
   release(address: number, bytes: number): void {
     const size = Allocator.sizeFor(bytes);
     this.used -= size;
-    this.join(address, size);
+    this.apart.push({ start: address, size });
+    if (this.apart.length > APART) this.join(this.apart.shift()!);
   }
 
   /** Bytes by which the range must grow for this request, given the free block at its end. */
   shortfall(bytes: number): number {
+    this.joinAll();
     const last = this.startByEnd.get(this.end) ?? this.end;
     return Allocator.sizeFor(bytes) - (this.end - last);
   }
@@ -63,7 +62,24 @@ export class Allocator {
   grow(bytes: number): void {
     const start = this.end;
     this.end += bytes;
-    this.join(start, bytes);
+    this.join({ start, size: bytes });
+  }
+
+  private takeApart(size: number): number | undefined {
+    const { apart } = this;
+    for (let i = apart.length - 1; i >= 0; i--) {
+      if (apart[i].size === size) return apart.splice(i, 1)[0].start;
+    }
+    return undefined;
+  }
+
+  private take(size: number): number | undefined {
+    const start = this.find(size);
+    if (start === undefined) return undefined;
+    const whole = this.sizeByStart.get(start)!;
+    this.remove(start, whole);
+    if (whole > size) this.insert(start + size, whole - size);
+    return start;
   }
 
   private find(size: number): number | undefined {
@@ -84,19 +100,26 @@ export class Allocator {
     return undefined;
   }
 
-  private join(address: number, bytes: number): void {
-    let start = address;
-    let size = bytes;
-    const before = this.startByEnd.get(address);
+  /** False if nothing was apart. */
+  private joinAll(): boolean {
+    const any = this.apart.length > 0;
+    for (const place of this.apart.splice(0)) this.join(place);
+    return any;
+  }
+
+  private join(place: { readonly start: number; readonly size: number }): void {
+    let { start, size } = place;
+    const end = start + size;
+    const before = this.startByEnd.get(start);
     if (before !== undefined) {
       const length = this.sizeByStart.get(before)!;
       this.remove(before, length);
       start = before;
       size += length;
     }
-    const after = this.sizeByStart.get(address + bytes);
+    const after = this.sizeByStart.get(end);
     if (after !== undefined) {
-      this.remove(address + bytes, after);
+      this.remove(end, after);
       size += after;
     }
     this.insert(start, size);
