@@ -1,4 +1,5 @@
-// Writes out the loops marked `unroll`, one copy of the body for each iteration.
+// Writes out the loops marked `unroll`, one copy of the body for each iteration. What never runs in a copy is left out: it
+// may speak of places that do not exist.
 
 import { type Buffer, forLoop, makeBuffer, type Stmt, substituteStatements } from "../kernel/ir.js";
 import { replaceBuffers } from "../kernel/rewrite.js";
@@ -15,12 +16,27 @@ export function unrollLoops(body: readonly Stmt[]): Stmt[] {
     for (let i = 0; i < trips; i++) {
       copies.push(
         ...ownAllocs(
-          substituteStatements(inner, (atom) => (atom === s.atom ? i : undefined)),
+          decided(substituteStatements(inner, (atom) => (atom === s.atom ? i : undefined))),
           i,
         ),
       );
     }
     return copies;
+  });
+}
+
+/** Statements without the conditions that always hold, and without what stands under one that never does. */
+function decided(body: readonly Stmt[]): Stmt[] {
+  return body.flatMap((s): Stmt[] => {
+    if (s.kind === "for") {
+      const inner = decided(s.body);
+      return inner.length === 0 ? [] : [{ ...s, body: inner }];
+    }
+    if (s.kind !== "if") return [s];
+    if (s.valid.some((condition) => condition.max < 0)) return [];
+    const open = s.valid.filter((condition) => condition.min < 0);
+    const inner = decided(s.body);
+    return open.length === 0 ? inner : [{ ...s, valid: open, body: inner }];
   });
 }
 

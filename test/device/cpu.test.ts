@@ -573,6 +573,17 @@ describe.skipIf(missing !== undefined)("running", () => {
     await device.close();
   });
 
+  test("a program without code leaves those beside it compilable", async () => {
+    const device = await makeDevice();
+    const [out, x] = [param("out", "float32", 8), param("x", "float32", 8)];
+    const unbound = store(out, 0, load(x, loopAtom("nowhere", 8)));
+    const bad = makeProgram("bad", [out, x], [{ atom: loopAtom("i", 1), grain: 1, body: [unbound] }]);
+    const good = elementwise("neg", ["float32"], 16, 1);
+    await expect(device.compile([good, bad])).rejects.toThrow("nowhere is not bound");
+    await agree(device, good, { x: noise(16) });
+    await device.close();
+  });
+
   test("sleeping threads use no time", async () => {
     const device = await makeDevice({ threads: 3 });
     await agree(device, increments(1000, 1, 1), { x: noise(1000) });

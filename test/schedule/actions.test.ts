@@ -844,6 +844,15 @@ describe("stage", () => {
   it("refuses shared memory inside a loop", () => {
     refused(TEXTS.matmul, { action: "stage", buffer: "b", at: "i", order: ["j", "k"], space: "scratch" });
   });
+  it("refuses to leave out a loop that stands there several times", () => {
+    const split = applySchedule(parseKernel(TEXTS.matmul), [
+      { action: "split", loop: "j", factor: 4, tail: "peel" },
+      { action: "reorder", loop: "ji" },
+    ]);
+    expect(printKernel(split).match(/for ji in/g)?.length).toBeGreaterThan(1);
+    const action: Action = { action: "stage", buffer: "b", at: "jo", order: ["k"], space: "local" };
+    expect(() => applySchedule(split, [action])).toThrow("stage: b also depends on ji");
+  });
   it("refuses a loop named twice", () => {
     const order = ["i", "k", "i"];
     refused(TEXTS.matmul, { action: "stage", buffer: "a", at: undefined, order, space: "scratch" });

@@ -70,8 +70,9 @@ export class Compiler {
   async compile(programs: readonly Program[]): Promise<LoadedCode[]> {
     const results: Promise<LoadedCode>[] = [];
     const missing: { job: Job; resolve: (x: LoadedCode) => void; reject: (e: unknown) => void }[] = [];
-    for (const program of programs) {
-      const job = timed("code", () => this.describe(program));
+    // All of them first: what fails to be described must leave no other program waiting for ever.
+    const jobs = timed("code", () => programs.map((program) => this.describe(program)));
+    for (const job of jobs) {
       let result = this.loaded.get(job.hash);
       if (result === undefined) {
         result = new Promise((resolve, reject) => {

@@ -51,11 +51,13 @@ export function copyNames(body: readonly Stmt[], buffer: string, order: readonly
 
 function stageIn(body: readonly Stmt[], a: Stage, names: CopyNames): Stmt[] {
   const inside = new Map<string, LoopAtom>();
+  const bound = new Set<Atom>();
   const ambiguous = new Set<string>(a.order.filter((name, i) => a.order.indexOf(name) !== i));
   visitStatements(body, (s) => {
     if (s.kind !== "for") return;
     if (inside.has(s.atom.name)) ambiguous.add(s.atom.name);
     inside.set(s.atom.name, s.atom);
+    bound.add(s.atom);
   });
   const loops = a.order.map((name) => {
     if (ambiguous.has(name)) throw new ScheduleError(`stage: loop ${name} is named or stands there twice`);
@@ -64,7 +66,7 @@ function stageIn(body: readonly Stmt[], a: Stage, names: CopyNames): Stmt[] {
       throw new ScheduleError(`stage: no loop ${name} of constant length there`);
     return atom;
   });
-  const isInside = (atom: Atom): atom is LoopAtom => atom.kind === "loop" && inside.get(atom.name) === atom;
+  const isInside = (atom: Atom): atom is LoopAtom => bound.has(atom);
   const movesWithThese = (x: LoadExpr): boolean => {
     const own = [...freeAtoms(x)].filter(isInside);
     return own.every((atom) => loops.includes(atom)) && loops.every((atom) => own.includes(atom));
