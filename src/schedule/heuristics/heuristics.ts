@@ -32,12 +32,13 @@ export function heuristicSchedule(kernel: Kernel, target: Target, answers: Answe
 /** Shared memory is filled next to where it is read, if its parts stay near and are enough for all threads. */
 function computeNear(draft: Draft): void {
   const { body } = draft.kernel;
+  const near = Math.min(draft.target.l2Bytes, draft.target.maxLocalBytes) / 2;
   for (const s of body) {
     if (s.kind !== "alloc" || s.buffer.space !== "scratch") continue;
     const bytes = s.buffer.size.max * bytesOf(s.buffer.dtype);
     for (const user of body) {
       if (user.kind !== "for" || tripsOf(user.atom) < 4 * draft.target.threads) continue;
-      if (bytes / tripsOf(user.atom) > draft.target.l1Bytes) continue;
+      if (bytes / tripsOf(user.atom) > near) continue;
       if (draft.apply({ action: "compute", buffer: s.buffer.name, at: user.atom.name })) break;
     }
   }
