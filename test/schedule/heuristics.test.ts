@@ -202,6 +202,24 @@ it("vectors run along outputs where each takes few terms, and those of pairs int
   expect(actions, "few outputs").not.toContainEqual({ action: "unroll", loop: "m" });
 });
 
+it("shared memory is filled near where it is read if its parts fit a cache", () => {
+  const kernel = parseKernel(`kernel sums(out: float32[80], a: float32[80]) {
+    alloc scratch wide: float32[96]
+    for f in 8 { for g in 12 { store wide[f*12 + g] = a[f*10 + g - 1] when (g - 1, -g + 10) } }
+    for i in 8 { for j in 10 {
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for k in 3 { accumulate add acc[0] = wide[i*12 + j + k] }
+      store out[i*10 + j] = acc[0] } } }`);
+  const fillsNear = (l2Bytes: number): boolean => {
+    const target = { ...cpuTarget(64, 32, 2), l2Bytes };
+    check(kernel, target);
+    return heuristicSchedule(kernel, target).actions.some(({ action }) => action === "compute");
+  };
+  expect(fillsNear(96)).toBe(true);
+  expect(fillsNear(95)).toBe(false);
+});
+
 it("threads share the rows of a product whose panel no cache holds, not what uses the panel again", () => {
   const kernel = parseKernel(`kernel weights(out: float32[3072], a: float32[3072], b: float32[3200]) {
     for i in 32 { for j in 32 { for y in 3 {
@@ -211,9 +229,12 @@ it("threads share the rows of a product whose panel no cache holds, not what use
         accumulate add acc[0] = mul(a[k*1536 + i*48 + l], b[k*1600 + j*50 + y + l]) } }
       store out[i*96 + j*3 + y] = acc[0] } } } }`);
   const shared = (l2Bytes: number): string[] => {
-    const target = { ...cpuTarget(64, 32, 2), l2Bytes };
+    const target = { ...cpuTarget(64, 32, 2), l1Bytes: 4096, l2Bytes, cacheBytes: 2 ** 30 };
     check(kernel, target);
     const { actions } = heuristicSchedule(kernel, target);
+    expect(actions, "further loops of the sum").toContainEqual(
+      expect.objectContaining({ action: "prefetch", buffer: "as", at: "l" }),
+    );
     const loops = actions.flatMap((a) => (a.action === "parallel" && !a.loop.includes("_") ? [a.loop] : []));
     return [
       ...loops,

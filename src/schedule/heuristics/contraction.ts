@@ -273,8 +273,10 @@ const STEPS_AHEAD = 16;
 /** Asks ahead for a packed panel that comes from the second-level cache: each row of tiles reads it once more. */
 function prefetchPanel(draft: Draft, c: Contraction, reduction: Reduction): void {
   if (panelBytes(c.panel, c.width * c.vectors, reduction) <= draft.target.l1Bytes / 2) return;
-  const along = reduction.reduced.filter((loop) => movesWith(c.panel, loop)).at(-1);
-  if (along === undefined || tripsOf(along) < 4 * STEPS_AHEAD) return;
+  // Packed, it goes on from one loop of the sum to the next.
+  const summed = reduction.reduced.filter((loop) => movesWith(c.panel, loop));
+  const along = summed.at(-1);
+  if (along === undefined || product(summed) < 4 * STEPS_AHEAD) return;
   const [buffer, at] = [`${c.panel.buffer.name}s`, along.name];
   draft.apply({ action: "prefetch", buffer, at, next: at, ahead: STEPS_AHEAD });
 }
