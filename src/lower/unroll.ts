@@ -15,10 +15,7 @@ export function unrollLoops(body: readonly Stmt[]): Stmt[] {
     const copies: Stmt[] = [];
     for (let i = 0; i < trips; i++) {
       copies.push(
-        ...ownAllocs(
-          decided(substituteStatements(inner, (atom) => (atom === s.atom ? i : undefined))),
-          i,
-        ),
+        ...ownAllocs(decided(substituteStatements(inner, (atom) => (atom === s.atom ? i : undefined))), i),
       );
     }
     return copies;
