@@ -26,6 +26,8 @@ const TRANSCENDENTAL: ReadonlySet<string> = new Set([
   "erf",
   "pow",
 ]);
+/** Rows from which several are taken at once. */
+const FEWEST_ROWS = 64;
 /** Operations from which a reduction to one value is worth all threads. */
 export const SHARED_REDUCTION = 1 << 17;
 
@@ -43,6 +45,7 @@ export function scheduleReduction(draft: Draft, reduction: Reduction, chain: Cha
   const along = vectorLoop([...reduction.outputs, ...reduction.reduced], chain.body);
   const unit = unitStrideLoop(reduction);
   if (lanes > 1 && unit !== undefined && reduction.reduced.includes(unit)) {
+    if (top && takeRows(draft, reduction, unit.name, lanes)) return;
     if (top) parallelOuter(draft, reduction.outputs);
     return vectorizeReduction(draft, unit.name, lanes, reduction);
   }
@@ -91,15 +94,46 @@ function parallelOuter(draft: Draft, loops: readonly LoopAtom[]): void {
   if (first !== undefined) draft.apply({ action: "parallel", loop: first.name });
 }
 
-/** Lanes and accumulators along a reduction's own loop. */
-export function vectorizeReduction(draft: Draft, name: string, lanes: number, reduction: Reduction): void {
+/**
+ * Sums of several rows with one operand that is the same for all: taken together they load it once, and are as many
+ * streams from memory. False if there is none, or nothing was gained.
+ */
+function takeRows(draft: Draft, reduction: Reduction, name: string, lanes: number): boolean {
+  const { outputs, loads } = reduction;
+  const [row] = outputs;
+  const own = loads.filter((x) => movesWith(x, row)).length;
+  if (outputs.length !== 1 || own === 0 || own === loads.length) return false;
+  const rows = draft.choose(`${row.name} rows`, tripsOf(row) >= FEWEST_ROWS ? 4 : 1, [1, 2, 4]);
+  if (rows === 1) return false;
+  const split = (tail: "overlap" | "peel"): boolean =>
+    draft.apply({ action: "split", loop: row.name, factor: rows, tail });
+  const [outer, several] = [`${row.name}o`, `${row.name}i`];
+  return draft.attempt([
+    () => split("overlap") || split("peel"),
+    () => draft.apply({ action: "parallel", loop: outer }),
+    () => {
+      vectorizeReduction(draft, name, lanes, reduction, rows);
+      return draft.apply({ action: "unroll", loop: several });
+    },
+    () => draft.apply({ action: "reorder", loop: several }),
+  ]);
+}
+
+/** Lanes and accumulators along a reduction's own loop, of which the machine does `rows` at once. */
+export function vectorizeReduction(
+  draft: Draft,
+  name: string,
+  lanes: number,
+  reduction: Reduction,
+  rows = 1,
+): void {
   const loop = reduction.reduced.find((l) => l.name === name)!;
   const width = fillable(lanes, tripsOf(loop));
   if (width === 1) return;
   const vectors = Math.floor(tripsOf(loop) / width);
   // Where a term takes many operations, they alone keep the machine busy.
   const most = topologicalOrder([reduction.accumulate.value]).some((x) => TRANSCENDENTAL.has(x.op)) ? 4 : 8;
-  const preferred = Math.min(most, vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1);
+  const preferred = Math.min(most / rows, vectors >= 16 ? 8 : vectors >= 8 ? 4 : vectors >= 4 ? 2 : 1);
   const unroll = draft.choose(`${name} accumulators`, preferred, unrolls(loop, width));
   const lane = `${name}i`;
   if (!draft.apply({ action: "split", loop: name, factor: width, tail: "peel" })) return;
@@ -110,7 +144,7 @@ export function vectorizeReduction(draft: Draft, name: string, lanes: number, re
   draft.apply({ action: "reorder", loop: lane });
   const rest = draft.loop(`${name}t`)?.atom;
   if (rest !== undefined && tripsOf(rest) >= SHORTEST_REST)
-    vectorizeReduction(draft, rest.name, width / 2, { ...reduction, reduced: [rest] });
+    vectorizeReduction(draft, rest.name, width / 2, { ...reduction, reduced: [rest] }, rows);
   if (unroll === 1) return;
   const vector = `${name}o`;
   if (!draft.apply({ action: "split", loop: vector, factor: unroll, tail: "peel" })) return;
