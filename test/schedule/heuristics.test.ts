@@ -140,6 +140,26 @@ it("what a few iterations read is loaded once for them, as vectors", () => {
   }
 });
 
+it("rows with an operand in common are summed together, others each for itself", () => {
+  const target = cpuTarget(16, 16, 2);
+  for (const rows of [5, 64, 67]) {
+    const shape = [rows, 70];
+    const common = g.binary("mul", leaf(shape), g.expand(g.reshape(leaf([70]), [1, 70]), shape));
+    const own = g.binary("mul", leaf(shape), leaf(shape));
+    for (const [root, several] of [
+      [common, rows >= 64],
+      [own, false],
+    ] as const) {
+      for (const kernel of kernelsOf([g.reduceNode(root, "add", [1])], target)) {
+        const { actions } = heuristicSchedule(kernel, target);
+        const [outer] = actions.flatMap((x) => (x.action === "parallel" ? [x.loop] : []));
+        expect(outer.endsWith("o"), `${rows} rows`).toBe(several);
+        check(kernel, target);
+      }
+    }
+  }
+});
+
 it("lanes of scaled sums of groups are joined once, not for each group", () => {
   for (const name of ["four bits, sums of groups", "sums of groups, scaled, of two rows"]) {
     for (const target of TARGETS.slice(0, 4)) {
