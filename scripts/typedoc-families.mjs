@@ -20,6 +20,7 @@ const FAMILIES = {
   "Sorting and searching": ["sorting"],
   Statistics: ["statistics"],
   Products: ["linear", "products"],
+  "Packed integers": ["packing"],
   "Linear algebra": ["factorisation"],
   "Fourier transforms": ["fourier"],
   Activations: ["activation"],
