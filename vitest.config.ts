@@ -5,7 +5,13 @@ const source = (name: string) => fileURLToPath(new URL(`src/${name}`, import.met
 
 export default defineConfig({
   // The examples import the package by its name, as users do.
-  resolve: { alias: { "brisc/datasets": source("datasets/index.ts"), brisc: source("index.ts") } },
+  resolve: {
+    alias: {
+      "brisc/datasets": source("datasets/index.ts"),
+      "brisc/onnx": source("onnx/index.ts"),
+      brisc: source("index.ts"),
+    },
+  },
   test: {
     include: ["test/**/*.test.ts"],
     testTimeout: 60_000,

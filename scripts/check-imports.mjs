@@ -21,6 +21,7 @@ const STANDS_ON = {
   nn: ["tensor"],
   formats: ["tensor"],
   data: ["tensor"],
+  onnx: ["formats"],
   datasets: ["data", "formats"],
   // The command line uses the library as any program does, through its door.
   cli: ["nn", "datasets", "index.ts"],

@@ -57,6 +57,11 @@ export class Storage implements NodeStorage {
     return { part: (offset, bytes) => Storage.fromSource(source.bytes, source.offset + offset, bytes) };
   }
 
+  /** The elements while no device has taken them over. Not to be changed. */
+  get hostBytes(): Uint8Array | undefined {
+    return this.host;
+  }
+
   /** The device that holds the elements, if one does. */
   get device(): Device | undefined {
     return this.places[0]?.device;

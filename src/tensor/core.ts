@@ -298,7 +298,7 @@ const ARRAYS = {
   float64: Float64Array,
 };
 
-function typedArray(bytes: Uint8Array, dtype: DType): TypedArray {
+export function typedArray(bytes: Uint8Array, dtype: DType): TypedArray {
   if (DECODED.includes(dtype)) return Float32Array.from(decodeElements(bytes, dtype) as number[]);
   const Kind = ARRAYS[dtype as keyof typeof ARRAYS];
   const aligned = bytes.byteOffset % Kind.BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();

@@ -1,0 +1,19 @@
+// All operators by domain and name.
+
+import type { AnyOperator, Operators } from "../operator.js";
+import { arithmetic } from "./arithmetic.js";
+import { constants } from "./constants.js";
+import { movement } from "./movement.js";
+import { control } from "./control.js";
+
+const all = new Map<string, AnyOperator>();
+
+function add(domain: string, family: Operators): void {
+  for (const [name, run] of Object.entries(family)) all.set(`${domain}:${name}`, { run });
+}
+
+for (const family of [arithmetic, constants, movement]) add("", family);
+for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
+
+export const findOperator = (domain: string, name: string): AnyOperator | undefined =>
+  all.get(`${domain}:${name}`);
