@@ -8,6 +8,7 @@ export default defineConfig({
   resolve: {
     alias: {
       "brisc/datasets": source("datasets/index.ts"),
+      "brisc/onnxruntime": source("onnx/session.ts"),
       "brisc/onnx": source("onnx/index.ts"),
       brisc: source("index.ts"),
     },

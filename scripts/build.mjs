@@ -1,6 +1,6 @@
-// npm run build: bundles the library (dist/index.js), its datasets (dist/datasets.js), models in ONNX (dist/onnx.js) and the
-// command line (dist/cli.js), which share their chunks, and writes the type declarations (dist/types) unless told
-// `--no-types`. `--outdir NAME` writes to another folder beside dist.
+// npm run build: bundles the library (dist/index.js), its datasets (dist/datasets.js), models in ONNX (dist/onnx.js,
+// dist/onnxruntime.js) and the command line (dist/cli.js), which share their chunks, and writes the type declarations
+// (dist/types) unless told `--no-types`. `--outdir NAME` writes to another folder beside dist.
 
 import { createHash } from "node:crypto";
 import { chmodSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -30,6 +30,7 @@ await build({
     index: "src/index.ts",
     datasets: "src/datasets/index.ts",
     onnx: "src/onnx/index.ts",
+    onnxruntime: "src/onnx/session.ts",
     cli: "src/cli/main.ts",
   },
   outdir: dist,
