@@ -24,7 +24,7 @@ const STANDS_ON = {
   onnx: ["formats"],
   datasets: ["data", "formats"],
   // The command line uses the library as any program does, through its door.
-  cli: ["nn", "datasets", "index.ts"],
+  cli: ["nn", "datasets", "onnx", "index.ts"],
 };
 
 const source = join(root, "src");

@@ -7,6 +7,8 @@ import { type Command, helpOf, parseOptions, UsageError } from "./options.js";
 // Commands load when they are called, so that `brisc --help` is quick.
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   devices: async () => (await import("./devices.js")).devicesCommand,
+  run: async () => (await import("./run.js")).runCommand,
+  "onnx info": async () => (await import("./onnx-info.js")).onnxInfoCommand,
   "train mnist": async () => (await import("./train-mnist.js")).trainMnistCommand,
   bench: async () => (await import("./bench.js")).benchCommand,
   cache: async () => (await import("./cache.js")).cacheCommand,

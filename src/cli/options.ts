@@ -13,14 +13,19 @@ export interface OptionSpec {
   /** What stands for the value in the help, such as `N`. */
   readonly value?: string;
   readonly help: string;
+  /** May be given several times. */
+  readonly many?: boolean;
 }
 
-export type OptionValues = Readonly<Record<string, string | boolean | undefined>>;
+/** Under "argument" what stands without a name before it. */
+export type OptionValues = Readonly<Record<string, string | boolean | readonly string[] | undefined>>;
 
 export interface Command {
   readonly name: string;
   readonly summary: string;
   readonly options: Readonly<Record<string, OptionSpec>>;
+  /** What it is called with beside options, which must be given. */
+  readonly argument?: { readonly value: string; readonly help: string };
   /** Gives the exit code. Stops early, and cleanly, once the signal is aborted. */
   run(values: OptionValues, signal: AbortSignal): Promise<number>;
 }
@@ -37,9 +42,13 @@ export function parseOptions(command: Command, args: readonly string[]): OptionV
     tokens: true,
     allowPositionals: true,
   });
-  const values: Record<string, string | boolean | undefined> = {};
+  const values: Record<string, string | boolean | string[] | undefined> = {};
   for (const token of tokens) {
-    if (token.kind === "positional") throw new UsageError(`"${token.value}" was not expected. ${advice}`);
+    if (token.kind === "positional") {
+      if (command.argument === undefined || values.argument !== undefined)
+        throw new UsageError(`"${token.value}" was not expected. ${advice}`);
+      values.argument = token.value;
+    }
     if (token.kind !== "option") continue;
     const spec = token.name === "help" ? HELP : command.options[token.name];
     if (spec === undefined || !token.rawName.startsWith("--")) {
@@ -51,9 +60,15 @@ export function parseOptions(command: Command, args: readonly string[]): OptionV
     if (spec.type === "boolean" && token.value !== undefined) {
       throw new UsageError(`${token.rawName} takes no value. ${advice}`);
     }
-    values[token.name] = token.value ?? true;
+    const before = values[token.name];
+    values[token.name] = spec.many
+      ? [...(Array.isArray(before) ? before : []), token.value!]
+      : (token.value ?? true);
   }
-  return values.help === true ? undefined : values;
+  if (values.help === true) return undefined;
+  if (command.argument !== undefined && values.argument === undefined)
+    throw new UsageError(`${command.argument.value}, ${command.argument.help}, is missing. ${advice}`);
+  return values;
 }
 
 function optionTypes(command: Command): Record<string, { type: "string" | "boolean" }> {
@@ -67,12 +82,30 @@ export function helpOf(command: Command): string {
   );
   const width = Math.max(...rows.map(([left]) => left.length));
   const lines = rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`);
-  return `brisc ${command.name}: ${command.summary}\n\nOptions:\n${lines.join("\n")}`;
+  const { argument } = command;
+  const usage =
+    argument === undefined
+      ? ""
+      : `\n\nUsage: brisc ${command.name} ${argument.value} [options]\n  ${argument.value}: ${argument.help}`;
+  return `brisc ${command.name}: ${command.summary}${usage}\n\nOptions:\n${lines.join("\n")}`;
 }
 
 export function textOption(values: OptionValues, name: string): string | undefined {
   const value = values[name];
   return typeof value === "string" ? value : undefined;
+}
+
+/** An option that may be given several times: name=value each. */
+export function pairOptions(values: OptionValues, name: string): Map<string, string> {
+  const list = values[name];
+  const pairs = new Map<string, string>();
+  for (const text of Array.isArray(list) ? (list as readonly string[]) : []) {
+    const at = text.lastIndexOf("=");
+    if (at <= 0 || at === text.length - 1)
+      throw new UsageError(`--${name} takes a name and a value, such as x=1, not "${text}".`);
+    pairs.set(text.slice(0, at), text.slice(at + 1));
+  }
+  return pairs;
 }
 
 export const flagOption = (values: OptionValues, name: string): boolean => values[name] === true;

@@ -93,6 +93,19 @@ export class Executor {
     return this.graph.outputs.map(({ name }) => find(name, walk.scope, this.graph));
   }
 
+  /** What a run with such inputs computes, and the node at which it would be cut first. Nothing is run. */
+  outline(given: ReadonlyMap<string, Value>): { readonly tensors: readonly Tensor[]; readonly cut?: string } {
+    const { nodes, outputs } = this.graph;
+    const walk = new Walk(this.graph, new Map(given), new Map());
+    const end = walk.nodesUntilCut(0);
+    if (end === nodes.length)
+      return { tensors: outputs.flatMap(({ name }) => tensorsOf(find(name, walk.scope, this.graph))) };
+    const live = [...walk.scope].filter(
+      ([name]) => !given.has(name) && (this.lastReader.get(name) ?? -1) >= end,
+    );
+    return { tensors: live.flatMap(([, value]) => tensorsOf(value)), cut: nodes[end].label };
+  }
+
   private async segmentAt(at: number, live: readonly (readonly [string, Value])[]): Promise<Segment> {
     const key = `${at}|${live.map(([name, value]) => `${name}:${signatureOf(value)}`).join("|")}`;
     let segment = this.segments.get(key);

@@ -6,9 +6,11 @@ export {
   type LoadOptions,
   type ModelInput,
   type ModelOutput,
+  type ModelSummary,
   type OnnxModel,
   type StringTensor,
   type ValueInfo,
 } from "./model.js";
+export type { GraphWork } from "../engine/inspect.js";
 export { OnnxError } from "./proto.js";
 export type { ElementType } from "./types.js";

@@ -1,14 +1,17 @@
 // A model that can be run: what goes in, what comes out, and the steps in between.
 
+import { type GraphWork, workOfNodes } from "../engine/inspect.js";
 import type { FileInput, FileSource } from "../formats/source.js";
 import { openSource } from "../formats/source.js";
+import { bufferNode } from "../graph/node.js";
+import type { DType } from "../scalar/dtype.js";
 import type { TypedArray } from "../tensor/core.js";
 import { Tensor } from "../tensor/tensor.js";
 import { Executor, type RunOptions } from "./execute.js";
-import { buildGraph, type Graph, type Slot } from "./graph.js";
+import { buildGraph, type Graph, type GraphNode, type Slot } from "./graph.js";
 import { findOperator } from "./operators/index.js";
 import { type ModelProto, OnnxError, readModel } from "./proto.js";
-import { type ElementType, elementType, heldAs } from "./types.js";
+import { bitsOf, type ElementType, elementType, heldAs } from "./types.js";
 import { AbsentValue, printValue, SequenceValue, StringsValue, TensorValue, type Value } from "./value.js";
 
 export interface LoadOptions {
@@ -40,12 +43,15 @@ export interface ValueInfo {
   readonly kind: "tensor" | "sequence" | "optional" | "map" | "unknown";
   /** Of the elements, where the model says it. */
   readonly type: ElementType | undefined;
+  /** Of the tensors that hold such elements; undefined for strings. */
+  readonly dtype: DType | undefined;
   /** Sizes; names where they are left open, null where nothing is said. Undefined if even their number is open. */
   readonly shape: readonly (number | string | null)[] | undefined;
 }
 
 function infoOf({ name, type }: Slot): ValueInfo {
   const inner = type?.tensor ?? type?.sequence?.tensor ?? type?.optional?.tensor;
+  const elements = inner === undefined || inner.type === 0 ? undefined : elementType(inner.type);
   return {
     name,
     kind: type?.tensor
@@ -57,9 +63,42 @@ function infoOf({ name, type }: Slot): ValueInfo {
           : type?.map
             ? "map"
             : "unknown",
-    type: inner === undefined || inner.type === 0 ? undefined : elementType(inner.type),
+    type: elements,
+    dtype: elements === undefined || elements === "string" ? undefined : heldAs(elements),
     shape: inner?.shape?.map((size) => size ?? null),
   };
+}
+
+/** Counts of a model. */
+export interface ModelSummary extends GraphWork {
+  /** How often each operator stands in it, those of functions and inner graphs too. */
+  readonly operators: ReadonlyMap<string, number>;
+  /** Elements of its constants, and their bytes as a file holds them. */
+  readonly parameters: number;
+  readonly parameterBytes: number;
+  /** The node that needs elements of a run: work is counted up to there. */
+  readonly cut?: string;
+}
+
+function* nodesOf(graph: Graph): Generator<GraphNode> {
+  for (const node of graph.nodes) {
+    yield node;
+    for (const inner of node.graphs.values()) yield* nodesOf(inner);
+  }
+}
+
+/** An input without elements. */
+function exampleOf(
+  { name, kind, type, dtype, shape }: ValueInfo,
+  sizes: Readonly<Record<string, number>>,
+): Value {
+  if (kind === "optional") return new AbsentValue();
+  if (kind !== "tensor" || dtype === undefined || shape === undefined)
+    throw new OnnxError(`input "${name}" has no declared type and shape, so that work cannot be counted`);
+  const open = shape.map((size, axis) =>
+    typeof size === "number" ? size : (sizes[size ?? `${name}.${axis}`] ?? 1),
+  );
+  return TensorValue.of(Tensor.ofNode(bufferNode(dtype, open, { bytes: 0 })), type);
 }
 
 export class OnnxModel {
@@ -112,6 +151,32 @@ export class OnnxModel {
     );
   }
 
+  /**
+   * What the model is made of, and what a run costs on a device, with these sizes for what its inputs leave open (1 where
+   * none is given). Nothing is run.
+   */
+  async summary(sizes: Readonly<Record<string, number>> = {}, device?: string): Promise<ModelSummary> {
+    const { graph } = this;
+    const operators = new Map<string, number>();
+    for (const { domain, operatorName } of nodesOf(graph)) {
+      const name = domain === "" ? operatorName : `${domain}.${operatorName}`;
+      operators.set(name, (operators.get(name) ?? 0) + 1);
+    }
+    const constants = [...graph.constants.values()].filter((value) => value.kind === "tensor");
+    const parameters = constants.reduce((n, { size }) => n + size, 0);
+    const parameterBytes = constants.reduce(
+      (n, { size, type }) => n + Math.ceil((size * bitsOf(type)) / 8),
+      0,
+    );
+    const inputs = new Map(this.inputs.map((info) => [info.name, exampleOf(info, sizes)] as const));
+    const { tensors, cut } = this.executor.outline(inputs);
+    const work = await workOfNodes(
+      tensors.map(({ node }) => node),
+      device,
+    );
+    return { operators, parameters, parameterBytes, ...work, cut };
+  }
+
   private bind(inputs: Readonly<Record<string, ModelInput>>): Map<string, Value> {
     const { graph } = this;
     const values = new Map<string, Value>();
@@ -133,7 +198,7 @@ export class OnnxModel {
       if (given === undefined) continue;
       if (constant.kind !== "tensor") throw new OnnxError(`"${name}" cannot be replaced`);
       const { type, shape } = constant;
-      values.set(name, inputValue(given, { name, kind: "tensor", type, shape }));
+      values.set(name, inputValue(given, { name, kind: "tensor", type, dtype: heldAs(type), shape }));
     }
     checkSizes(this.inputs, values);
     return values;
@@ -161,8 +226,7 @@ function inputValue(given: ModelInput, info: ValueInfo): Value {
         `input "${name}": its shape is open, so that it must be given as a Tensor, not a plain array`,
       );
     const shape = sizes.map((size) => (typeof size === "number" ? size : elements.length / fixed));
-    const dtype = type === undefined ? undefined : heldAs(type);
-    return inputValue(Tensor.from(elements, { shape, dtype }), info);
+    return inputValue(Tensor.from(elements, { shape, dtype: info.dtype }), info);
   }
   if (isStrings(given)) {
     const strings = Array.isArray(given) ? (given as readonly string[]) : (given as StringTensor).data;

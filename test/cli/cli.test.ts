@@ -5,6 +5,7 @@ import {
   type Command,
   helpOf,
   integerOption,
+  pairOptions,
   parseOptions,
   positiveOption,
   UsageError,
@@ -49,6 +50,29 @@ describe("options", () => {
     }
     expect(positiveOption({ steps: "1e-3" }, "steps", 7)).toBe(0.001);
     expect(() => positiveOption({ steps: "-1" }, "steps", 7)).toThrow("--steps must be a number above 0");
+  });
+
+  it("and an argument, and pairs given several times", () => {
+    const look: Command = {
+      ...command,
+      name: "look",
+      argument: { value: "PLACE", help: "where" },
+      options: { at: { type: "string", many: true, value: "NAME=N", help: "what" } },
+    };
+    const values = parseOptions(look, ["--at", "x=1", "here", "--at", "y:0=2"])!;
+    expect(values).toEqual({ argument: "here", at: ["x=1", "y:0=2"] });
+    expect([...pairOptions(values, "at")]).toEqual([
+      ["x", "1"],
+      ["y:0", "2"],
+    ]);
+    expect(() => pairOptions({ at: ["x"] }, "at")).toThrow(
+      '--at takes a name and a value, such as x=1, not "x"',
+    );
+    expect(() => parseOptions(look, [])).toThrow(
+      "PLACE, where, is missing. `brisc look --help` lists the options.",
+    );
+    expect(() => parseOptions(look, ["a", "b"])).toThrow('"b" was not expected.');
+    expect(helpOf(look)).toContain("Usage: brisc look PLACE [options]\n  PLACE: where");
   });
 
   it("are listed by the help", () => {

@@ -5,7 +5,10 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { encode } from "fast-png";
 import { afterAll, describe, expect, it } from "vitest";
+import { loadNpy, saveNpy, Tensor } from "../../src/index.js";
+import { writeModel } from "../onnx/write.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 // Beside dist/, so that it finds package.json and its dependencies as the published program does.
@@ -25,7 +28,7 @@ describe("the program", () => {
   it("helps", () => {
     const { status, stdout, stderr } = brisc("--help");
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    for (const command of ["devices", "train mnist", "bench", "cache"])
+    for (const command of ["devices", "run", "onnx info", "train mnist", "bench", "cache"])
       expect(stdout).toContain(`  ${command} `);
     expect(brisc().stdout).toBe(stdout);
     expect(brisc("train", "mnist", "--help").stdout).toContain("--epochs N");
@@ -119,5 +122,109 @@ describe("the program", () => {
     expect(Number(accuracy)).toBeGreaterThan(80);
     expect(stdout).toContain(`Saved to ${file}\n`);
     expect(existsSync(file)).toBe(true);
+  });
+});
+
+describe("ONNX models", () => {
+  const file = join(folder, "double.onnx");
+  writeFileSync(
+    file,
+    writeModel({
+      graph: {
+        inputs: { x: ["float32", ["n", 2]] },
+        outputs: { "y/0": ["float32", ["n", 2]] },
+        nodes: [{ op: "Add", inputs: ["x", "x"], outputs: ["y/0"] }],
+      },
+    }),
+  );
+  const x = join(folder, "x.npy");
+
+  it("run with arrays from files", async () => {
+    await saveNpy(
+      x,
+      Tensor.from([
+        [1, 2],
+        [3, 4.5],
+      ]),
+    );
+    const result = {
+      "y/0": {
+        type: "float32",
+        shape: [2, 2],
+        data: [
+          [2, 4],
+          [6, 9],
+        ],
+      },
+    };
+    const { status, stdout } = brisc(
+      "run",
+      file,
+      "--input",
+      `x=${x}`,
+      "--output",
+      "json",
+      "--device",
+      "wasm",
+    );
+    expect({ status, result: JSON.parse(stdout) }).toEqual({ status: 0, result });
+    expect(brisc("run", file, "--input", `x=${x}`).stdout).toBe("y/0: float32[2,2] 2 4 6 9\n");
+    expect(brisc("run", file, "--input", `x=${x}`, "--output", "npy", "--folder", folder).status).toBe(0);
+    expect(await (await loadNpy(join(folder, "y_0.npy"))).tolist()).toEqual([
+      [2, 4],
+      [6, 9],
+    ]);
+  });
+
+  it("run with random numbers of the sizes asked for", () => {
+    const run = (...args: string[]) =>
+      brisc("run", file, "--size", "n=3", "--output", "json", ...args).stdout;
+    expect(JSON.parse(run())["y/0"].shape).toEqual([3, 2]);
+    expect(run("--seed", "5")).toBe(run("--seed", "5"));
+    expect(run("--seed", "5")).not.toBe(run("--seed", "6"));
+  });
+
+  it("run on pictures", async () => {
+    const model = join(folder, "picture.onnx");
+    writeFileSync(
+      model,
+      writeModel({
+        graph: {
+          inputs: { image: ["float32", [1, 3, 2, 1]] },
+          outputs: ["y"],
+          nodes: [{ op: "Identity", inputs: ["image"], outputs: ["y"] }],
+        },
+      }),
+    );
+    const picture = join(folder, "two.png");
+    const data = Uint8Array.of(255, 0, 51, 0, 102, 255);
+    writeFileSync(picture, encode({ width: 1, height: 2, channels: 3, data }));
+    const { stdout, stderr } = brisc("run", model, "--input", `image=${picture}`, "--output", "json");
+    expect(stderr).toBe("");
+    const values = JSON.parse(stdout).y.data.flat(3) as number[];
+    expect(values.map((value) => Math.round(255 * value))).toEqual([255, 0, 0, 102, 51, 255]);
+  });
+
+  it("say what they are made of", () => {
+    const { status, stdout } = brisc("onnx", "info", file, "--size", "n=4");
+    expect(status).toBe(0);
+    expect(stdout).toContain("inputs:\n  x: float32[n, 2]\noutputs:\n  y/0: float32[n, 2]\n");
+    expect(stdout).toContain("operators: 1\n      1  Add\nparameters: 0 (0B)\n");
+    expect(stdout).toContain("a run: 8FLOP, 64B moved, 1 kernels after fusion");
+  });
+
+  it.each([
+    [["run", file, "--input", "z=random"], 2, "The model has no input z; its inputs are x."],
+    [
+      ["run", file, "--input", "x=y.txt"],
+      2,
+      '--input x must be a .npy or .png file or "random", not "y.txt".',
+    ],
+    [["run", "/nowhere.onnx"], 1, "/nowhere.onnx"],
+    [["onnx", "info", x], 1, "not an ONNX model"],
+  ])("say what is wrong: %j", (args, status, message) => {
+    const got = brisc(...args);
+    expect(got.stderr).toContain(message);
+    expect(got.status).toBe(status);
   });
 });

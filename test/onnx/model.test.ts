@@ -17,7 +17,9 @@ describe("models", () => {
         nodes: [{ op: "Mul", inputs: ["x", "w"], outputs: ["y"] }],
       },
     });
-    expect(model.inputs).toEqual([{ name: "x", kind: "tensor", type: "float32", shape: ["batch", 3] }]);
+    expect(model.inputs).toEqual([
+      { name: "x", kind: "tensor", type: "float32", dtype: "float32", shape: ["batch", 3] },
+    ]);
     expect(model.outputs.map(({ name }) => name)).toEqual(["y"]);
     const { y } = await model.run({ x: Float32Array.of(1, 1, 1, 2, 2, 2) });
     expect((y as Tensor).shape).toEqual([2, 3]);
