@@ -45,7 +45,7 @@ export function load(app) {
     for (const member of context.project.getReflectionsByKind(MEMBERS)) {
       if (member.parent?.name !== "Tensor") continue;
       const file = context.getSymbolFromReflection(member)?.declarations?.[0].getSourceFile().fileName;
-      if (file === undefined) continue;
+      if (!file?.includes("/src/tensor/")) continue;
       const heading = headings.get(basename(file, ".ts"));
       if (heading === undefined)
         app.logger.warn(`no heading in scripts/typedoc-families.mjs for ${file}, of Tensor.${member.name}`);

@@ -9,7 +9,7 @@ import { OnnxError } from "./proto.js";
 import { heldAs } from "./types.js";
 
 /** The element types, and the arrays that hold them. float16 are their bits. */
-interface DataTypeMap {
+export interface DataTypeMap {
   float32: Float32Array;
   float64: Float64Array;
   float16: Uint16Array;
@@ -26,7 +26,8 @@ interface DataTypeMap {
 }
 export type TensorType = keyof DataTypeMap;
 export type TensorData = DataTypeMap[TensorType];
-type Elements = TensorData | Uint8ClampedArray | readonly (number | bigint | boolean | string)[];
+/** What a tensor may be made of. */
+export type Elements = TensorData | Uint8ClampedArray | readonly (number | bigint | boolean | string)[];
 
 const ARRAYS = {
   float32: Float32Array,
@@ -146,8 +147,10 @@ const metadataOf = ({ name, kind, type, shape }: ValueInfo): ValueMetadata =>
     ? { name, isTensor: true, type, shape: shape?.map((size) => size ?? "") ?? [] }
     : { name, isTensor: false };
 
-type Feeds = Readonly<Record<string, Tensor>>;
-type Fetches = readonly string[] | Readonly<Record<string, Tensor | null>>;
+/** Inputs by name. */
+export type Feeds = Readonly<Record<string, Tensor>>;
+/** Names of outputs, alone or as keys. */
+export type Fetches = readonly string[] | Readonly<Record<string, Tensor | null>>;
 
 /** A loaded model. */
 export class InferenceSession {
