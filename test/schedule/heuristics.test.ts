@@ -265,6 +265,36 @@ it("threads share the rows of a product whose panel no cache holds, not what use
   expect(shared(2 ** 20), "panels that stay").toEqual(["io", "jo", "11"]);
 });
 
+it("running totals are taken apart, in lanes, and if they are long in blocks for threads", () => {
+  for (const [name, layouts] of [
+    ["running sum", ["lanes"]],
+    ["running sum of many", ["shared", "lanes"]],
+    ["running sum of rows", ["lanes"]],
+  ] as const) {
+    for (const kernel of kernelsOf(WORKLOADS[name](), cpuTarget(64, 32, 2))) {
+      const { actions } = heuristicSchedule(kernel, cpuTarget(64, 32, 2));
+      expect(
+        actions.flatMap((a) => (a.action === "prefix" ? [a.layout] : [])),
+        name,
+      ).toEqual(layouts);
+    }
+  }
+});
+
+it("columns that no cache holds are summed row by row, by each thread in rows of its own", () => {
+  for (const [threads, names] of [
+    [1, ["distribute", "reorder"]],
+    [2, ["distribute", "reorder", "split", "rfactor", "parallel"]],
+  ] as const) {
+    const target = { ...cpuTarget(64, 32, threads), l2Bytes: 16384 };
+    for (const kernel of kernelsOf([g.reduceNode(leaf([1100, 70]), "add", [0])], target)) {
+      const { actions } = heuristicSchedule(kernel, target);
+      expect(actions.slice(0, names.length).map(({ action }) => action)).toEqual(names);
+      check(kernel, target);
+    }
+  }
+});
+
 it("threads share rows of counts, and permutations", () => {
   for (const name of ["counts of groups, row by row", "running counts of groups", "permutation"]) {
     for (const kernel of kernelsOf(WORKLOADS[name](), cpuTarget(64, 32, 2))) {

@@ -17,6 +17,7 @@ import { scheduleWindows } from "./stencil.js";
 export function scheduleInner(draft: Draft, name: string, top: boolean): void {
   const s = draft.loop(name);
   if (s === undefined) return;
+  if (runningTotal(s) !== undefined) return scheduleScan(draft, s, top);
   const chain = chainOf(s);
   if (scheduleGroups(draft, chain.loops[chain.loops.length - 1])) return;
   const only = totalOf(chain);
@@ -57,7 +58,6 @@ export function scheduleInner(draft: Draft, name: string, top: boolean): void {
     }
     return vectorizeReduction(draft, loop, lanesFor(draft, chain.body), reduction);
   }
-  if (runningTotal(s) !== undefined) return scheduleScan(draft, s, top);
   if (!isIndependent(s)) {
     for (const inner of s.body) if (inner.kind === "for") scheduleInner(draft, inner.atom.name, false);
     return;
