@@ -2,6 +2,7 @@
 
 import { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operators, Result } from "../operator.js";
+import { heldAs } from "../types.js";
 import { StringsValue, TensorValue } from "../value.js";
 
 /** A constant, from whichever attribute gives it. */
@@ -38,7 +39,43 @@ function size(call: Call): Result {
   return TensorValue.ofIntegers([count], { shape: [], constant: true });
 }
 
+/** One value in the shape of the input; a float 0 where none is given. */
+function constantOfShape(call: Call): Result {
+  const shape = call.integers(0);
+  const value = call.tensorAttribute("value");
+  if (value === undefined) return Tensor.zeros(shape);
+  if (value.kind !== "tensor" || value.size !== 1)
+    return call.fail("its value must be a tensor of one element");
+  return TensorValue.of(value.tensor.reshape([]).expand(shape), value.type);
+}
+
+/** Numbers from the first input on, before the second, the third apart. */
+function range(call: Call): Result {
+  const { type } = call.typed(0);
+  const [start, limit, step] = [0, 1, 2].map((i) => call.number(i));
+  const count = Math.max(0, Math.ceil((limit - start) / step));
+  const dtype = heldAs(type);
+  const places = Tensor.arange(count, undefined, 1, { dtype: "int32" }).cast(dtype);
+  return TensorValue.of(
+    places.mul(Tensor.full([], step).cast(dtype)).add(Tensor.full([], start).cast(dtype)),
+    type,
+  );
+}
+
+/** Ones on a diagonal of a matrix of the input's shape. */
+function eyeLike(call: Call): Result {
+  const { type, shape } = call.typed(0);
+  const [rows, columns] = shape.length === 2 ? shape : call.fail(`a matrix is needed, not [${shape}]`);
+  const wanted = call.typeAttribute("dtype") ?? type;
+  const places = (size: number): Tensor => Tensor.arange(size, undefined, 1, { dtype: "int32" });
+  const onDiagonal = places(columns).eq(places(rows).reshape([rows, 1]).add(call.int("k", 0)));
+  return TensorValue.of(onDiagonal.cast(heldAs(wanted)), wanted);
+}
+
 export const constants: Operators = {
+  ConstantOfShape: constantOfShape,
+  Range: range,
+  EyeLike: eyeLike,
   Constant: constant,
   Shape: shape,
   Size: size,

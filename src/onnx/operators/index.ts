@@ -3,7 +3,9 @@
 import type { AnyOperator, Operators } from "../operator.js";
 import { arithmetic } from "./arithmetic.js";
 import { constants } from "./constants.js";
+import { indexing } from "./indexing.js";
 import { movement } from "./movement.js";
+import { parts } from "./parts.js";
 import { control } from "./control.js";
 
 const all = new Map<string, AnyOperator>();
@@ -12,7 +14,7 @@ function add(domain: string, family: Operators): void {
   for (const [name, run] of Object.entries(family)) all.set(`${domain}:${name}`, { run });
 }
 
-for (const family of [arithmetic, constants, movement]) add("", family);
+for (const family of [arithmetic, constants, movement, parts, indexing]) add("", family);
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
 
 export const findOperator = (domain: string, name: string): AnyOperator | undefined =>
