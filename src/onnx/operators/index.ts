@@ -3,9 +3,13 @@
 import type { AnyOperator, Operators } from "../operator.js";
 import { arithmetic } from "./arithmetic.js";
 import { constants } from "./constants.js";
+import { convolutions } from "./convolutions.js";
 import { indexing } from "./indexing.js";
 import { movement } from "./movement.js";
+import { norms } from "./norms.js";
 import { parts } from "./parts.js";
+import { pools } from "./pools.js";
+import { products } from "./products.js";
 import { control } from "./control.js";
 
 const all = new Map<string, AnyOperator>();
@@ -14,7 +18,8 @@ function add(domain: string, family: Operators): void {
   for (const [name, run] of Object.entries(family)) all.set(`${domain}:${name}`, { run });
 }
 
-for (const family of [arithmetic, constants, movement, parts, indexing]) add("", family);
+for (const family of [arithmetic, constants, movement, parts, indexing, products, convolutions, pools, norms])
+  add("", family);
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
 
 export const findOperator = (domain: string, name: string): AnyOperator | undefined =>
