@@ -107,8 +107,8 @@ export abstract class Resampling extends AdaptivePooling {
     return this.interpolate(options);
   }
 
-  /** The last axes, each a weighted sum of some of its elements for each place of the result. */
-  private resampled(tables: readonly AxisTaps[]): Tensor {
+  /** @internal The last axes, each a weighted sum of some of its elements for each place of the result. */
+  resampled(tables: readonly AxisTaps[]): Tensor {
     const { dtype } = this;
     const first = this.ndim - tables.length;
     let result = this.self;

@@ -10,6 +10,7 @@ import { norms } from "./norms.js";
 import { parts } from "./parts.js";
 import { pools } from "./pools.js";
 import { products } from "./products.js";
+import { resizing } from "./resize.js";
 import { control } from "./control.js";
 
 const all = new Map<string, AnyOperator>();
@@ -18,7 +19,18 @@ function add(domain: string, family: Operators): void {
   for (const [name, run] of Object.entries(family)) all.set(`${domain}:${name}`, { run });
 }
 
-for (const family of [arithmetic, constants, movement, parts, indexing, products, convolutions, pools, norms])
+for (const family of [
+  arithmetic,
+  constants,
+  movement,
+  parts,
+  indexing,
+  products,
+  convolutions,
+  pools,
+  norms,
+  resizing,
+])
   add("", family);
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
 
