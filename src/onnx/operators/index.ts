@@ -10,6 +10,7 @@ import { norms } from "./norms.js";
 import { parts } from "./parts.js";
 import { pools } from "./pools.js";
 import { products } from "./products.js";
+import { recurrent } from "./recurrent.js";
 import { resizing } from "./resize.js";
 import { control } from "./control.js";
 
@@ -29,6 +30,7 @@ for (const family of [
   convolutions,
   pools,
   norms,
+  recurrent,
   resizing,
 ])
   add("", family);
