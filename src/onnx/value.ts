@@ -37,7 +37,12 @@ export class TensorValue {
   /** Elements that the host has, in the dtype that holds their type. The host remembers them if they are few. */
   static fromHost({ type, shape, bytes }: HostTensor, constant = false): TensorValue {
     const dtype = heldAs(type);
-    const make = (): Tensor => Tensor.ofNode(storeBytes(bytes, dtype, shape));
+    const size = shape.reduce((n, d) => n * d, 1);
+    // One number of the model itself is written into kernels, and simplifies them.
+    const make = (): Tensor =>
+      constant && size === 1
+        ? Tensor.full(shape, typedArray(bytes, dtype)[0], { dtype })
+        : Tensor.ofNode(storeBytes(bytes, dtype, shape));
     const value = new TensorValue(type, shape, make, constant);
     if (value.size <= FEW) value.elements = typedArray(bytes, dtype);
     return value;

@@ -1,18 +1,23 @@
 // All operators by domain and name.
 
 import type { AnyOperator, Operators } from "../operator.js";
+import { activations } from "./activations.js";
 import { arithmetic } from "./arithmetic.js";
 import { constants } from "./constants.js";
+import { control } from "./control.js";
 import { convolutions } from "./convolutions.js";
+import { functions } from "./functions.js";
 import { indexing } from "./indexing.js";
+import { logic } from "./logic.js";
 import { movement } from "./movement.js";
 import { norms } from "./norms.js";
 import { parts } from "./parts.js";
 import { pools } from "./pools.js";
 import { products } from "./products.js";
 import { recurrent } from "./recurrent.js";
+import { reductions } from "./reductions.js";
 import { resizing } from "./resize.js";
-import { control } from "./control.js";
+import { scans } from "./scans.js";
 
 const all = new Map<string, AnyOperator>();
 
@@ -22,6 +27,11 @@ function add(domain: string, family: Operators): void {
 
 for (const family of [
   arithmetic,
+  functions,
+  logic,
+  activations,
+  reductions,
+  scans,
   constants,
   movement,
   parts,
