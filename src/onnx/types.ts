@@ -65,6 +65,14 @@ export function elementType(code: number): ElementType {
   return type;
 }
 
+/** The type that early versions of an operator name: FLOAT, DOUBLE, or another as here. */
+export function elementTypeNamed(name: string): ElementType {
+  const lower = name.toLowerCase();
+  const type = { float: "float32", double: "float64" }[lower] ?? lower;
+  if (!Object.hasOwn(FACTS, type)) throw new OnnxError(`${name} is the name of no element type`);
+  return type as ElementType;
+}
+
 export const codeOf = (type: ElementType): number => FACTS[type].code;
 export const bitsOf = (type: ElementType): number => FACTS[type].bits;
 
@@ -81,6 +89,15 @@ export const isNative = (type: ElementType): type is DType => FACTS[type].held =
 /** Integers narrower than a byte. */
 export const isPackedInteger = (type: ElementType): boolean =>
   type === "int4" || type === "uint4" || type === "int2" || type === "uint2";
+
+/** Smallest and largest of integers of at most 32 bits. */
+export function integerRange(type: ElementType): { readonly min: number; readonly max: number } {
+  const { bits } = FACTS[type];
+  if (!/^u?int/.test(type) || bits > 32) throw new OnnxError(`${type} is no type of small integers`);
+  return type.startsWith("u")
+    ? { min: 0, max: 2 ** bits - 1 }
+    : { min: -(2 ** (bits - 1)), max: 2 ** (bits - 1) - 1 };
+}
 
 /** All floating point types. */
 export const isFloatType = (type: ElementType): boolean => type.startsWith("float") || type === "bfloat16";

@@ -1,6 +1,7 @@
 // Activation functions.
 
 import { isFloat } from "../../scalar/dtype.js";
+import { axisOf } from "../../tensor/core.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operator, Operators, Result } from "../operator.js";
 import { binary } from "./arithmetic.js";
@@ -36,19 +37,20 @@ function gelu(x: Tensor, call: Call): Tensor {
   return x.gelu({ approximate });
 }
 
+type AlongAxis = (x: Tensor, axis: number) => Tensor;
+
 /** A function along one axis; before version 13 all axes from the given one on were one. */
-const alongAxis =
-  (compute: (x: Tensor, axis: number) => Tensor): Operator =>
-  (call) => {
-    const x = call.tensor(0);
-    if (call.version >= 13)
-      return x.ndim === 0
-        ? compute(x.reshape([1]), 0).reshape([])
-        : compute(x, call.axis(call.int("axis", -1), x.ndim));
-    const axis = call.int("axis", 1);
-    const rows = x.sizes.slice(0, axis < 0 ? axis + x.ndim : axis).reduce((n, d) => n * d, 1);
-    return compute(x.reshape([rows, rows === 0 ? 0 : x.size / rows]), 1).reshape(x.sizes);
-  };
+export function alongAxis(x: Tensor, axis: number, version: number, compute: AlongAxis): Tensor {
+  if (x.ndim === 0) return compute(x.reshape([1]), 0).reshape([]);
+  if (version >= 13) return compute(x, axisOf(axis, x.ndim, "softmax"));
+  const rows = x.sizes.slice(0, axis < 0 ? axis + x.ndim : axis).reduce((n, d) => n * d, 1);
+  return compute(x.reshape([rows, rows === 0 ? 0 : x.size / rows]), 1).reshape(x.sizes);
+}
+
+const normalised =
+  (compute: AlongAxis): Operator =>
+  (call) =>
+    alongAxis(call.tensor(0), call.int("axis", call.version >= 13 ? -1 : 1), call.version, compute);
 
 /** 1 at the first of the largest along an axis, 0 elsewhere. */
 function hardmax(x: Tensor, axis: number): Tensor {
@@ -80,7 +82,26 @@ export const activations: Operators = {
   Softplus: unary((x) => x.softplus()),
   Softsign: unary((x) => x.softsign()),
 
-  Softmax: alongAxis((x, axis) => x.softmax(axis)),
-  LogSoftmax: alongAxis((x, axis) => x.logSoftmax(axis)),
-  Hardmax: alongAxis(hardmax),
+  Softmax: normalised((x, axis) => x.softmax(axis)),
+  LogSoftmax: normalised((x, axis) => x.logSoftmax(axis)),
+  Hardmax: normalised(hardmax),
+};
+
+/** The first half along the last axis times gelu of the second. */
+function splitGelu(x: Tensor): Tensor {
+  const [value, gate] = x.chunk(2, -1);
+  return value.mul(gate.gelu());
+}
+
+const fastGelu = (call: Call): Result => {
+  const [x, bias] = [call.tensor(0), call.optional(1)];
+  return (bias === undefined ? x : x.add(bias)).gelu({ approximate: "tanh" });
+};
+
+export const microsoftActivations: Operators = {
+  Gelu: unary((x) => x.gelu()),
+  FastGelu: fastGelu,
+  QuickGelu: unary((x, call) => swish(x, call.float("alpha", 1.702))),
+  BiasGelu: binary((x, bias) => x.add(bias).gelu()),
+  BiasSplitGelu: binary((x, bias) => splitGelu(x.add(bias))),
 };

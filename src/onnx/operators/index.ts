@@ -1,20 +1,25 @@
 // All operators by domain and name.
 
 import type { AnyOperator, Operators } from "../operator.js";
-import { activations } from "./activations.js";
+import { activations, microsoftActivations } from "./activations.js";
 import { arithmetic } from "./arithmetic.js";
+import { conversions } from "./cast.js";
 import { constants } from "./constants.js";
 import { control } from "./control.js";
 import { convolutions } from "./convolutions.js";
 import { functions } from "./functions.js";
 import { indexing } from "./indexing.js";
+import { integerProducts } from "./integer-products.js";
 import { logic } from "./logic.js";
+import { microsoftQuantised } from "./microsoft-quantised.js";
 import { movement } from "./movement.js";
 import { norms } from "./norms.js";
 import { parts } from "./parts.js";
 import { pools } from "./pools.js";
 import { products } from "./products.js";
 import { recurrent } from "./recurrent.js";
+import { quantisation } from "./quantisation.js";
+import { random } from "./random.js";
 import { reductions } from "./reductions.js";
 import { resizing } from "./resize.js";
 import { scans } from "./scans.js";
@@ -32,6 +37,9 @@ for (const family of [
   activations,
   reductions,
   scans,
+  conversions,
+  quantisation,
+  integerProducts,
   constants,
   movement,
   parts,
@@ -44,6 +52,8 @@ for (const family of [
   resizing,
 ])
   add("", family);
+for (const family of [microsoftActivations, microsoftQuantised]) add("com.microsoft", family);
+for (const [name, run] of Object.entries(random)) all.set(`:${name}`, { run, random: true });
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
 
 export const findOperator = (domain: string, name: string): AnyOperator | undefined =>
