@@ -22,11 +22,12 @@ export function printNumber(value: number | bigint, dtype: DType): string {
   if (typeof value === "bigint" || !isFloat(dtype)) return String(value);
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value < 0 ? "-INF" : "INF";
+  if (value === 0) return Object.is(value, -0) ? "-0.0" : "0.0";
   let shortest = value;
   for (let digits = 1; digits <= 17; digits++) {
     shortest = Number(value.toPrecision(digits));
     if (roundTo(shortest, dtype) === value) break;
   }
-  const text = Object.is(shortest, -0) ? "-0" : String(shortest);
+  const text = String(shortest);
   return /^-?\d+$/.test(text) ? `${text}.0` : text;
 }
