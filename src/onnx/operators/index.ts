@@ -3,6 +3,7 @@
 import type { AnyOperator, Operators } from "../operator.js";
 import { activations, microsoftActivations } from "./activations.js";
 import { arithmetic } from "./arithmetic.js";
+import { attentions } from "./attention.js";
 import { conversions } from "./cast.js";
 import { constants } from "./constants.js";
 import { control } from "./control.js";
@@ -11,6 +12,7 @@ import { functions } from "./functions.js";
 import { indexing } from "./indexing.js";
 import { integerProducts } from "./integer-products.js";
 import { logic } from "./logic.js";
+import { losses } from "./losses.js";
 import { microsoftQuantised } from "./microsoft-quantised.js";
 import { movement } from "./movement.js";
 import { norms } from "./norms.js";
@@ -49,6 +51,8 @@ for (const family of [
   pools,
   norms,
   recurrent,
+  attentions,
+  losses,
   resizing,
 ])
   add("", family);

@@ -1,0 +1,193 @@
+// Attention, and what stands around it: rotations by position, linear attention, causal convolutions. Written out as
+// products, masks and a softmax: that it runs as one kernel is the schedule's work.
+
+import { recurrence } from "../../tensor/recurrence.js";
+import { Tensor } from "../../tensor/tensor.js";
+import type { Call, Operators, Result } from "../operator.js";
+import { elementType, heldAs } from "../types.js";
+
+const NEVER = Number.NEGATIVE_INFINITY;
+
+/** [b, s, heads * width] as [b, heads, s, width]. */
+export const inHeads = (x: Tensor, heads: number): Tensor =>
+  x.unflatten(-1, [heads, x.sizeAt(-1) / heads]).transpose(1, 2);
+
+/** The inverse: [b, heads, s, width] as [b, s, heads * width]. */
+export const joinHeads = (x: Tensor): Tensor => x.transpose(1, 2).flatten(2);
+
+/** Each head as often as there are queries' heads for it. */
+const shared = (x: Tensor, heads: number): Tensor =>
+  x.sizeAt(1) === heads ? x : x.repeatInterleave(heads / x.sizeAt(1), 1);
+
+const steps = (count: number, shape: readonly number[]): Tensor =>
+  Tensor.arange(count, undefined, 1, { dtype: "int32" }).reshape([...shape]);
+
+/**
+ * Which keys a query may see, [.., queries, keys], true for those; undefined if it is all. A query's place is its number among
+ * the queries after `offset` keys before them.
+ */
+function visible(call: Call, queries: number, keys: number, offset: Tensor | number): Tensor | undefined {
+  const [left, right] = [call.int("left_window_size", -1), call.int("right_window_size", -1)];
+  const place = steps(queries, [queries, 1]).add(offset);
+  const key = steps(keys, [1, keys]);
+  const rules: Tensor[] = [];
+  if (call.flag("is_causal")) rules.push(key.le(place));
+  if (left >= 0) rules.push(key.ge(place.sub(left)));
+  if (right >= 0) rules.push(key.le(place.add(right)));
+  return rules.length === 0 ? undefined : rules.reduce((a, b) => a.logicalAnd(b));
+}
+
+/** What is added to the scores: 0 or a float mask's elements, and minus infinity for keys that may not be seen. */
+function biasOf(
+  call: Call,
+  dtype: Tensor["dtype"],
+  queries: number,
+  keys: number,
+  past: number,
+): Tensor | undefined {
+  const mask = call.optional(3);
+  const lengths = call.optional(6)?.cast("int32").reshape([-1, 1, 1, 1]);
+  const offset = lengths !== undefined && past === 0 ? lengths.sub(queries) : past;
+  const rules: Tensor[] = [];
+  const seen = visible(call, queries, keys, offset);
+  if (seen !== undefined) rules.push(seen);
+  if (lengths !== undefined) rules.push(steps(keys, [1, 1, 1, keys]).lt(lengths));
+  let added: Tensor | undefined;
+  if (mask !== undefined) {
+    // A mask may leave the last keys out, which then are not seen.
+    const missing = keys - mask.sizeAt(-1);
+    const around = mask.shape.map((_, axis): [number, number] => [0, axis === mask.ndim - 1 ? missing : 0]);
+    if (mask.dtype === "bool") rules.push(mask.pad(around));
+    else added = mask.pad(around, { value: NEVER }).cast(dtype);
+  }
+  if (rules.length === 0) return added;
+  const allowed = rules.reduce((a, b) => a.logicalAnd(b));
+  return allowed.where(added ?? Tensor.zeros([], { dtype }), Tensor.full([], NEVER, { dtype }));
+}
+
+function attention(call: Call): Result[] {
+  const flat = call.tensor(0).ndim === 3;
+  const heads = (i: number, name: string): Tensor => {
+    const x = call.tensor(i);
+    return flat ? inHeads(x, call.int(name) ?? call.fail(`it needs the attribute ${name}`)) : x;
+  };
+  const q = heads(0, "q_num_heads");
+  const [newKeys, newValues] = [heads(1, "kv_num_heads"), heads(2, "kv_num_heads")];
+  const past = call.has(4) ? call.tensor(4).sizeAt(2) : 0;
+  const k = call.has(4) ? call.tensor(4).cat(2, newKeys) : newKeys;
+  const v = call.has(5) ? call.tensor(5).cat(2, newValues) : newValues;
+  const [queries, keys] = [q.sizeAt(2), k.sizeAt(2)];
+  const scale = Math.sqrt(call.float("scale") || 1 / Math.sqrt(q.sizeAt(-1)));
+  const raw = q.mul(scale).matmul(shared(k, q.sizeAt(1)).mul(scale).transpose(2, 3));
+  const cap = call.float("softcap", 0);
+  const capped = cap === 0 ? raw : raw.div(cap).tanh().mul(cap);
+  const bias = biasOf(call, raw.dtype, queries, keys, past);
+  const biased = bias === undefined ? capped : capped.add(bias);
+  const precision = call.int("softmax_precision", 0);
+  const scores = precision === 0 ? biased : biased.cast(heldAs(elementType(precision)));
+  const weights = scores.softmax(-1);
+  // Of a query that sees no key nothing is given.
+  const blind = bias === undefined ? undefined : scores.max(-1, { keepdim: true }).eq(NEVER);
+  const probabilities = (blind === undefined ? weights : blind.where(0, weights)).cast(q.dtype);
+  const result = probabilities.matmul(shared(v, q.sizeAt(1)));
+  const shown = [raw, capped, biased, probabilities][call.int("qk_matmul_output_mode", 0)];
+  return [flat ? joinHeads(result) : result, k, v, shown];
+}
+
+/** Pairs of a head's elements turned by angles that grow with the position (Su and others, 2021). */
+export function rotated(
+  x: Tensor,
+  cosines: Tensor,
+  sines: Tensor,
+  { width, interleaved }: { width: number; interleaved: boolean },
+): Tensor {
+  const turned = x.narrow(-1, 0, width);
+  const half = width / 2;
+  const [a, b] = interleaved
+    ? turned.unflatten(-1, [half, 2]).unbind(-1)
+    : [turned.narrow(-1, 0, half), turned.narrow(-1, half, half)];
+  const [real, imaginary] = [cosines.mul(a).sub(sines.mul(b)), sines.mul(a).add(cosines.mul(b))];
+  const joined = interleaved ? Tensor.stack([real, imaginary], -1).flatten(-2) : real.cat(-1, imaginary);
+  return width === x.sizeAt(-1) ? joined : joined.cat(-1, x.narrow(-1, width, x.sizeAt(-1) - width));
+}
+
+function rotaryEmbedding(call: Call): Tensor {
+  const x = call.tensor(0);
+  const flat = x.ndim === 3;
+  const heads = flat ? inHeads(x, call.int("num_heads") ?? call.fail("it needs the attribute num_heads")) : x;
+  const positions = call.optional(3);
+  const at = (cache: Tensor): Tensor => {
+    const rows =
+      positions === undefined
+        ? cache
+        : cache
+            .indexSelect(0, positions.cast("int32").ravel())
+            .reshape([...positions.shape, cache.sizeAt(-1)]);
+    return rows.unsqueeze(1);
+  };
+  const width = call.int("rotary_embedding_dim", 0) || heads.sizeAt(-1);
+  const result = rotated(heads, at(call.tensor(1)), at(call.tensor(2)), {
+    width,
+    interleaved: call.flag("interleaved"),
+  });
+  return flat ? joinHeads(result) : result;
+}
+
+/** A state of keys times values that every token adds to, and reads (Katharopoulos and others, 2020; Yang and others, 2024). */
+function linearAttention(call: Call): Result[] {
+  const heads = call.int("kv_num_heads") ?? call.fail("it needs the attribute kv_num_heads");
+  const queryHeads = call.int("q_num_heads") ?? call.fail("it needs the attribute q_num_heads");
+  const rule = call.text("update_rule", "gated_delta");
+  const dtype = call.tensor(0).dtype;
+  const wide = (x: Tensor): Tensor => (dtype === "float64" ? x : x.cast("float32"));
+  /** [b, t, heads * width] as [t, b * heads, width]. */
+  const byStep = (x: Tensor): Tensor => inHeads(wide(x), heads).flatten(0, 1).transpose(0, 1);
+  const [k, v] = [byStep(call.tensor(1)), byStep(call.tensor(2))];
+  const [tokens, rows, keyWidth] = k.sizes;
+  const valueWidth = v.sizeAt(-1);
+  const gated = rule.startsWith("gated");
+  const delta = rule.endsWith("delta");
+  const inputs = [k, v];
+  if (gated) inputs.push(byStep(call.tensor(4)).exp());
+  if (delta) inputs.push(byStep(call.tensor(5)));
+  const start = call.has(3)
+    ? wide(call.tensor(3)).reshape([rows, keyWidth * valueWidth])
+    : Tensor.zeros([rows, keyWidth * valueWidth]);
+  const [states] = recurrence(
+    inputs.map((x) => x.contiguous()),
+    [start.contiguous()],
+    ([key, value, ...rest], [flatState]) => {
+      const before = flatState.reshape([rows, keyWidth, valueWidth]);
+      const state = gated ? before.mul(rest[0].unsqueeze(-1)) : before;
+      const recalled = delta ? state.mul(key.unsqueeze(-1)).sum(1) : undefined;
+      const written = recalled === undefined ? value : value.sub(recalled).mul(rest[rest.length - 1]);
+      return [state.add(key.unsqueeze(-1).mul(written.unsqueeze(1))).flatten(1)];
+    },
+  );
+  const each = states.reshape([tokens, -1, heads, keyWidth, valueWidth]).permute([1, 2, 0, 3, 4]);
+  const q = inHeads(wide(call.tensor(0)), queryHeads);
+  const scale = call.float("scale", 0) || 1 / Math.sqrt(q.sizeAt(-1));
+  const read = q.unsqueeze(-1).mul(shared(each, queryHeads)).sum(-2).mul(scale);
+  const last = each.select(2, tokens - 1);
+  return [joinHeads(read).cast(dtype), last.cast(call.has(3) ? call.tensor(3).dtype : dtype)];
+}
+
+/** Each channel by itself, over the places up to now; the last places are kept for the next call. */
+function causalConvolution(call: Call): Result[] {
+  const [x, weight] = [call.tensor(0), call.tensor(1)];
+  const before = weight.sizeAt(-1) - 1;
+  const channels = x.sizeAt(1);
+  const past = call.optional(3) ?? Tensor.zeros([x.sizeAt(0), channels, before], { dtype: x.dtype });
+  const all = past.cat(2, x);
+  const result = all.conv1d(weight, call.optional(2), { groups: channels });
+  const activation = call.text("activation", "none");
+  const activated = activation === "none" ? result : result.mul(result.sigmoid());
+  return [activated, all.narrow(2, all.sizeAt(2) - before, before)];
+}
+
+export const attentions: Operators = {
+  Attention: attention,
+  RotaryEmbedding: rotaryEmbedding,
+  LinearAttention: linearAttention,
+  CausalConvWithState: causalConvolution,
+};
