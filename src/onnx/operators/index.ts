@@ -25,6 +25,7 @@ import { random } from "./random.js";
 import { reductions } from "./reductions.js";
 import { resizing } from "./resize.js";
 import { scans } from "./scans.js";
+import { sequences } from "./sequences.js";
 
 const all = new Map<string, AnyOperator>();
 
@@ -53,6 +54,7 @@ for (const family of [
   recurrent,
   attentions,
   losses,
+  sequences,
   resizing,
 ])
   add("", family);
