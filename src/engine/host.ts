@@ -38,5 +38,6 @@ export function computeOnHost(nodes: readonly Node[]): Uint8Array[] | undefined 
     });
     interpretKernel(kernel, passed);
   }
-  return outputs.map((node) => memory.get(node)!.slice());
+  // What has no elements is written by no kernel.
+  return outputs.map((node) => memory.get(node)?.slice() ?? new Uint8Array(bytesFor(node)));
 }

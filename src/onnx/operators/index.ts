@@ -17,6 +17,7 @@ import { microsoftQuantised } from "./microsoft-quantised.js";
 import { movement } from "./movement.js";
 import { norms } from "./norms.js";
 import { parts } from "./parts.js";
+import { places } from "./places.js";
 import { pools } from "./pools.js";
 import { products } from "./products.js";
 import { recurrent } from "./recurrent.js";
@@ -26,6 +27,8 @@ import { reductions } from "./reductions.js";
 import { resizing } from "./resize.js";
 import { scans } from "./scans.js";
 import { sequences } from "./sequences.js";
+import { signals } from "./signals.js";
+import { strings } from "./strings.js";
 
 const all = new Map<string, AnyOperator>();
 
@@ -47,6 +50,7 @@ for (const family of [
   movement,
   parts,
   indexing,
+  places,
   products,
   convolutions,
   pools,
@@ -55,6 +59,8 @@ for (const family of [
   attentions,
   losses,
   sequences,
+  signals,
+  strings,
   resizing,
 ])
   add("", family);
