@@ -87,7 +87,7 @@ function attention(call: Call): Result[] {
   const scores = precision === 0 ? biased : biased.cast(heldAs(elementType(precision)));
   const weights = scores.softmax(-1);
   // Of a query that sees no key nothing is given.
-  const blind = bias === undefined ? undefined : scores.max(-1, { keepdim: true }).eq(NEVER);
+  const blind = bias?.max(-1, { keepdim: true }).eq(NEVER);
   const probabilities = (blind === undefined ? weights : blind.where(0, weights)).cast(q.dtype);
   const result = probabilities.matmul(shared(v, q.sizeAt(1)));
   const shown = [raw, capped, biased, probabilities][call.int("qk_matmul_output_mode", 0)];
