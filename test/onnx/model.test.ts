@@ -44,6 +44,23 @@ describe("models", () => {
     expect(y.shape).toEqual([2, 3]);
   });
 
+  test("a part of a shape may be nothing", async () => {
+    const model = await open({
+      graph: {
+        inputs: { x: ["float32", [2, 3]] },
+        outputs: ["y"],
+        constants: { none: integers([1], [0]), all: integers([1], [6]) },
+        nodes: [
+          { op: "Shape", inputs: ["x"], outputs: ["s"] },
+          { op: "Slice", inputs: ["s", "none", "none"], outputs: ["t"] },
+          { op: "Concat", inputs: ["t", "all"], outputs: ["u"], attributes: { axis: 0n } },
+          { op: "Reshape", inputs: ["x", "u"], outputs: ["y"] },
+        ],
+      },
+    });
+    expect(model.toTensors({ x: Tensor.ones([2, 3]) }).y.shape).toEqual([6]);
+  });
+
   test("a shape that is given is read where it is needed", async () => {
     const model = await open({
       graph: {
