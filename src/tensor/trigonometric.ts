@@ -81,7 +81,9 @@ export function asinh(x: Tensor): Tensor {
 export function acosh(x: Tensor): Tensor {
   const t = x.sub(1);
   const near = t.add(t.mul(t.add(2)).sqrt()).log1p();
-  return x.lt(farOut(x)).where(near, x.log().add(Math.LN2));
+  const value = x.lt(farOut(x)).where(near, x.log().add(Math.LN2));
+  // Far below 0 the root and t are so near that the logarithm's argument is rounded to 0.
+  return x.lt(1).where(Number.NaN, value);
 }
 
 /** log((1 + x) / (1 - x)) / 2 */

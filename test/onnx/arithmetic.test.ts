@@ -85,6 +85,30 @@ describe("arithmetic", () => {
     expect(await signs(0n, 0n)).toEqual([false, false, false]);
   });
 
+  test("strings are compared and chosen", async () => {
+    const texts = (strings: readonly string[], shape = [strings.length]) =>
+      ({ type: "string", shape, strings }) as const;
+    const model = await load(
+      writeModel({
+        graph: {
+          inputs: { c: ["bool", [2]] },
+          outputs: ["same", "chosen"],
+          constants: { a: texts(["x", "y", "z", "y"], [2, 2]), b: texts(["x", "y"]) },
+          nodes: [
+            { op: "Equal", inputs: ["a", "b"], outputs: ["same"] },
+            { op: "Where", inputs: ["c", "a", "b"], outputs: ["chosen"] },
+          ],
+        },
+      }),
+    );
+    const { same, chosen } = await model.run({ c: Tensor.from([true, false]) });
+    expect(await (same as Tensor).tolist()).toEqual([
+      [true, true],
+      [false, true],
+    ]);
+    expect(chosen).toEqual({ data: ["x", "y", "z", "y"], shape: [2, 2] });
+  });
+
   test("a shift without a direction is refused", async () => {
     await expect(runNode("BitShift", [int([1], "uint8"), int([1], "uint8")])).rejects.toThrow(
       /LEFT or RIGHT/,
@@ -110,6 +134,21 @@ describe("activations", () => {
     expect(await listOf("Softmax", [Tensor.full([], 3)], { opset: 11, attributes: { axis: 0n } })).toBe(1);
     expect(await listOf("LogSoftmax", [Tensor.zeros([0, 3])])).toEqual([]);
     expect(await listOf("Relu", [int([-1, 2], "int8")])).toEqual([0, 2]);
+  });
+
+  test("what is no number is not above a threshold, and nothing has no hard maximum", async () => {
+    expect(await listOf("ThresholdedRelu", [Tensor.from([Number.NaN, 2, 0.5])])).toEqual([0, 2, 0]);
+    expect(await listOf("Hardmax", [Tensor.zeros([2, 0])])).toEqual([[], []]);
+  });
+
+  test("operators of the first versions of the standard", async () => {
+    const early = (attributes: Record<string, number | number[]>) => ({ opset: 6, attributes });
+    expect(await listOf("Affine", [matrix], early({ alpha: 2, beta: 1 }))).toEqual([
+      [3, 5],
+      [7, 9],
+    ]);
+    const image = Tensor.ones([1, 2, 1, 1]);
+    expect(await listOf("ImageScaler", [image], early({ scale: 2, bias: [1, 3] }))).toEqual([[[[3]], [[5]]]]);
   });
 
   test("gelu has two ways", async () => {

@@ -22,6 +22,12 @@ function prelu(call: Call): Result {
   return x.lt(0).where(x.mul(slopes), x);
 }
 
+/** Times a number, plus one for each channel. */
+function imageScaler(x: Tensor, call: Call): Tensor {
+  const bias = Float32Array.from(call.floats("bias") ?? [0]);
+  return x.mul(call.float("scale", 1)).add(Tensor.from(bias, { shape: [bias.length, 1, 1] }));
+}
+
 /** Nearer to 0 by `bias` outside of [-lambd, lambd], 0 inside. Integers are shrunk as floats. */
 function shrink(given: Tensor, call: Call): Tensor {
   const [lambda, bias] = [call.float("lambd", 0.5), call.float("bias", 0)];
@@ -54,6 +60,7 @@ const normalised =
 
 /** 1 at the first of the largest along an axis, 0 elsewhere. */
 function hardmax(x: Tensor, axis: number): Tensor {
+  if (x.size === 0) return x;
   const places = Tensor.arange(x.sizeAt(axis)).reshape(x.shape.map((_, i) => (i === axis ? -1 : 1)));
   return x.argmax(axis, { keepdim: true }).eq(places).cast(x.dtype);
 }
@@ -62,7 +69,7 @@ export const activations: Operators = {
   Relu: unary((x) => x.relu()),
   LeakyRelu: unary((x, call) => x.leakyRelu(call.float("alpha", 0.01))),
   PRelu: prelu,
-  ThresholdedRelu: unary((x, call) => x.threshold(call.float("alpha", 1), 0)),
+  ThresholdedRelu: unary((x, call) => x.gt(call.float("alpha", 1)).where(x, 0)),
   Shrink: unary(shrink),
 
   Elu: unary((x, call) => x.elu(call.float("alpha", 1))),
@@ -81,6 +88,13 @@ export const activations: Operators = {
   Mish: unary((x) => x.mish()),
   Softplus: unary((x) => x.softplus()),
   Softsign: unary((x) => x.softsign()),
+
+  // Of the first versions of the standard, and in models of their time.
+  Affine: unary((x, call) => x.mul(call.float("alpha", 1)).add(call.float("beta", 0))),
+  ScaledTanh: unary((x, call) => x.mul(call.float("beta", 1)).tanh().mul(call.float("alpha", 1))),
+  ParametricSoftplus: unary((x, call) => x.mul(call.float("beta", 1)).softplus().mul(call.float("alpha", 1))),
+  Scale: unary((x, call) => x.mul(call.float("scale", 1))),
+  ImageScaler: unary(imageScaler),
 
   Softmax: normalised((x, axis) => x.softmax(axis)),
   LogSoftmax: normalised((x, axis) => x.logSoftmax(axis)),

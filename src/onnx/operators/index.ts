@@ -22,7 +22,7 @@ import { pools } from "./pools.js";
 import { products } from "./products.js";
 import { recurrent } from "./recurrent.js";
 import { quantisation } from "./quantisation.js";
-import { random } from "./random.js";
+import { microsoftRandom, random } from "./random.js";
 import { reductions } from "./reductions.js";
 import { resizing } from "./resize.js";
 import { scans } from "./scans.js";
@@ -32,8 +32,8 @@ import { strings } from "./strings.js";
 
 const all = new Map<string, AnyOperator>();
 
-function add(domain: string, family: Operators): void {
-  for (const [name, run] of Object.entries(family)) all.set(`${domain}:${name}`, { run });
+function add(domain: string, family: Operators, facts: Omit<AnyOperator, "run"> = {}): void {
+  for (const [name, run] of Object.entries(family)) all.set(`${domain}:${name}`, { run, ...facts });
 }
 
 for (const family of [
@@ -65,7 +65,8 @@ for (const family of [
 ])
   add("", family);
 for (const family of [microsoftActivations, microsoftQuantised]) add("com.microsoft", family);
-for (const [name, run] of Object.entries(random)) all.set(`:${name}`, { run, random: true });
+add("", random, { random: true });
+add("com.microsoft", microsoftRandom, { random: true });
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
 
 export const findOperator = (domain: string, name: string): AnyOperator | undefined =>

@@ -1,8 +1,9 @@
 // Comparisons, logic, bits, and the choice between two values.
 
 import { Tensor } from "../../tensor/tensor.js";
+import { moveTogether } from "../moving.js";
 import type { Call, Operators, Result } from "../operator.js";
-import { StringsValue, TensorValue } from "../value.js";
+import { StringsValue } from "../value.js";
 import { binary, operands } from "./arithmetic.js";
 import { unary } from "./functions.js";
 
@@ -23,6 +24,14 @@ function equal(call: Call): Result {
     ),
   );
   return a.eq(b);
+}
+
+/** The one or the other by a condition, which must be known where strings are chosen. */
+function choose(call: Call): Result {
+  const values = [call.value(1), call.value(2)];
+  if (values[0] instanceof StringsValue) call.known(0);
+  const condition = values[0] instanceof StringsValue ? call.typed(0).onHost().tensor : call.tensor(0);
+  return moveTogether(values, ([x, y]) => condition.where(x, y));
 }
 
 function shift(a: Tensor, amount: Tensor, call: Call): Tensor {
@@ -50,5 +59,5 @@ export const logic: Operators = {
   BitwiseNot: unary((x) => x.bitwiseNot()),
   BitShift: binary(shift),
 
-  Where: (call) => TensorValue.of(call.tensor(0).where(call.tensor(1), call.tensor(2)), call.typed(1).type),
+  Where: choose,
 };

@@ -46,10 +46,23 @@ function multinomial(call: Call): Result {
 /** In training elements are dropped at random, the others grow as much; else, and before version 12, nothing is. */
 function dropout(call: Call): Result[] {
   const x = call.tensor(0);
-  const training = call.version >= 12 && call.has(2) && call.number(2) !== 0;
+  if (call.version >= 12) return dropped(call, x, 1);
   // Before version 10 the mask had the type of the elements.
-  if (!training) return [x, Tensor.ones(x.shape, { dtype: call.version >= 10 ? "bool" : x.dtype })];
-  const ratio = call.has(1) ? call.tensor(1).reshape([]) : Tensor.full([], 0.5, { dtype: "float32" });
+  return [x, Tensor.ones(x.shape, { dtype: call.version >= 10 ? "bool" : x.dtype })];
+}
+
+/** Dropout of a sum with a bias, and another one after it. */
+function biasDropout(call: Call): Result[] {
+  const [y, mask] = dropped(call, call.tensor(0).add(call.tensor(1)), 3);
+  const residual = call.optional(2);
+  return [residual === undefined ? y : y.add(residual), mask];
+}
+
+/** What is left of x, and the mask. The ratio is the i-th input, behind it lies whether this is training. */
+function dropped(call: Call, x: Tensor, i: number): [Tensor, Tensor] {
+  const training = call.has(i + 1) && call.number(i + 1) !== 0;
+  if (!training) return [x, Tensor.full(x.shape, true)];
+  const ratio = call.has(i) ? call.tensor(i).reshape([]) : Tensor.full([], 0.5);
   const kept = drawsOf(call, x.sizes).ge(ratio.cast("float64"));
   const scale = ratio.rsub(1).reciprocal().cast(x.dtype);
   return [kept.where(x.mul(scale), 0), kept];
@@ -71,3 +84,5 @@ export const random: Operators = {
   Multinomial: multinomial,
   Dropout: dropout,
 };
+
+export const microsoftRandom: Operators = { BiasDropout: biasDropout };
