@@ -16,7 +16,7 @@ export const inHeads = (x: Tensor, heads: number): Tensor =>
 export const joinHeads = (x: Tensor): Tensor => x.transpose(1, 2).flatten(2);
 
 /** Each head as often as there are queries' heads for it. */
-const shared = (x: Tensor, heads: number): Tensor =>
+export const shared = (x: Tensor, heads: number): Tensor =>
   x.sizeAt(1) === heads ? x : x.repeatInterleave(heads / x.sizeAt(1), 1);
 
 const steps = (count: number, shape: readonly number[]): Tensor =>

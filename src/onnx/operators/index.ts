@@ -8,6 +8,8 @@ import { conversions } from "./cast.js";
 import { constants } from "./constants.js";
 import { control } from "./control.js";
 import { convolutions } from "./convolutions.js";
+import { deformables } from "./deformable.js";
+import { flexible } from "./flexible-attention.js";
 import { functions } from "./functions.js";
 import { indexing } from "./indexing.js";
 import { integerProducts } from "./integer-products.js";
@@ -16,6 +18,7 @@ import { losses } from "./losses.js";
 import { microsoftQuantised } from "./microsoft-quantised.js";
 import { movement } from "./movement.js";
 import { norms } from "./norms.js";
+import { optimisers } from "./optimisers.js";
 import { parts } from "./parts.js";
 import { places } from "./places.js";
 import { pools } from "./pools.js";
@@ -53,6 +56,7 @@ for (const family of [
   places,
   products,
   convolutions,
+  deformables,
   pools,
   norms,
   recurrent,
@@ -67,7 +71,9 @@ for (const family of [
 for (const family of [microsoftActivations, microsoftQuantised]) add("com.microsoft", family);
 add("", random, { random: true });
 add("com.microsoft", microsoftRandom, { random: true });
+add("ai.onnx.preview.training", optimisers);
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
+for (const [name, run] of Object.entries(flexible)) all.set(`ai.onnx.preview:${name}`, { control: run });
 
 export const findOperator = (domain: string, name: string): AnyOperator | undefined =>
   all.get(`${domain}:${name}`);
