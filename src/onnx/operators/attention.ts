@@ -2,9 +2,10 @@
 // products, masks and a softmax: that it runs as one kernel is the schedule's work.
 
 import { recurrence } from "../../tensor/recurrence.js";
+import { accumulationType } from "../../tensor/reduction.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operators, Result } from "../operator.js";
-import { elementType, heldAs } from "../types.js";
+import { heldAs } from "../types.js";
 
 const NEVER = Number.NEGATIVE_INFINITY;
 
@@ -78,20 +79,23 @@ function attention(call: Call): Result[] {
   const v = call.has(5) ? call.tensor(5).cat(2, newValues) : newValues;
   const [queries, keys] = [q.sizeAt(2), k.sizeAt(2)];
   const scale = Math.sqrt(call.float("scale") || 1 / Math.sqrt(q.sizeAt(-1)));
-  const raw = q.mul(scale).matmul(shared(k, q.sizeAt(1)).mul(scale).transpose(2, 3));
+  // Halves are rounded at the end only.
+  const wide = accumulationType(q.dtype);
+  const part = (x: Tensor): Tensor => x.cast(wide).mul(scale);
+  const raw = part(q).matmul(shared(part(k), q.sizeAt(1)).transpose(2, 3));
   const cap = call.float("softcap", 0);
   const capped = cap === 0 ? raw : raw.div(cap).tanh().mul(cap);
   const bias = biasOf(call, raw.dtype, queries, keys, past);
   const biased = bias === undefined ? capped : capped.add(bias);
-  const precision = call.int("softmax_precision", 0);
-  const scores = precision === 0 ? biased : biased.cast(heldAs(elementType(precision)));
+  const precision = call.typeAttribute("softmax_precision");
+  const scores = precision === undefined ? biased : biased.cast(heldAs(precision));
   const weights = scores.softmax(-1);
   // Of a query that sees no key nothing is given.
   const blind = bias?.max(-1, { keepdim: true }).eq(NEVER);
-  const probabilities = (blind === undefined ? weights : blind.where(0, weights)).cast(q.dtype);
-  const result = probabilities.matmul(shared(v, q.sizeAt(1)));
+  const probabilities = (blind === undefined ? weights : blind.where(0, weights)).cast(wide);
+  const result = probabilities.matmul(shared(v.cast(wide), q.sizeAt(1))).cast(q.dtype);
   const shown = [raw, capped, biased, probabilities][call.int("qk_matmul_output_mode", 0)];
-  return [flat ? joinHeads(result) : result, k, v, shown];
+  return [flat ? joinHeads(result) : result, k, v, shown?.cast(q.dtype)];
 }
 
 /** Pairs of a head's elements turned by angles that grow with the position (Su and others, 2021). */
