@@ -1,22 +1,25 @@
 // A model that can be run: what goes in, what comes out, and the steps in between.
 
 import { type GraphWork, workOfNodes } from "../engine/inspect.js";
-import type { FileInput, FileSource } from "../formats/source.js";
+import type { FileInput } from "../formats/source.js";
 import { openSource } from "../formats/source.js";
 import { bufferNode } from "../graph/node.js";
 import type { DType } from "../scalar/dtype.js";
 import type { TypedArray } from "../tensor/core.js";
 import { Tensor } from "../tensor/tensor.js";
+import { openBeside } from "./beside.js";
 import { Executor, type RunOptions } from "./execute.js";
 import { buildGraph, type Graph, type GraphNode, type Slot } from "./graph.js";
 import { findOperator } from "./operators/index.js";
-import { type ModelProto, OnnxError, readModel } from "./proto.js";
+import { OnnxError, readModel } from "./proto.js";
 import { bitsOf, type ElementType, elementType, heldAs } from "./types.js";
 import { AbsentValue, printValue, SequenceValue, StringsValue, TensorValue, type Value } from "./value.js";
 
 export interface LoadOptions {
   /** Name of the device; else the default at each run. */
   readonly device?: string;
+  /** Files that the model names for its tensors, where they do not lie in its folder, or it was given as bytes. */
+  readonly externalData?: Readonly<Record<string, FileInput>>;
 }
 
 /** Strings with a shape, row by row. */
@@ -282,21 +285,10 @@ function outputOf(value: Value): ModelOutput {
 export async function load(file: FileInput, options: LoadOptions = {}): Promise<OnnxModel> {
   const source = await openSource(file);
   const proto = readModel(await source.read(0, source.size));
-  const beside = await openBeside(proto, file);
+  const beside = await openBeside(proto, file, options.externalData);
   const graph = buildGraph(proto, {
     find: findOperator,
-    open: (location) => {
-      const source = beside.get(location);
-      if (source === undefined) throw new OnnxError(`the file "${location}" is not open`);
-      return source;
-    },
+    open: (location) => beside.get(location)!,
   });
   return new OnnxModel(graph, proto.metadata, options.device);
-}
-
-/** The files that tensors of a model name, opened. */
-async function openBeside(proto: ModelProto, file: FileInput): Promise<Map<string, FileSource>> {
-  void file;
-  void proto;
-  return new Map();
 }

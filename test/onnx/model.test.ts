@@ -1,6 +1,9 @@
 // Models from bytes to results: what a graph is made of, how it is cut where elements must be known, what is wrong with it.
 
-import { describe, expect, test } from "vitest";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
 import { Tensor } from "../../src/index.js";
 import { load, OnnxError } from "../../src/onnx/index.js";
 import { floats, integers, type ModelText, writeModel } from "./write.js";
@@ -127,6 +130,60 @@ describe("models", () => {
     const x = Tensor.from([3, 4], { requiresGrad: true });
     model.toTensors({ x }).y.sum().backward();
     expect(await x.grad!.data()).toEqual(Float32Array.of(6, 8));
+  });
+});
+
+describe("data in other files", () => {
+  const folder = mkdtempSync(join(tmpdir(), "brisc-onnx-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(join(folder, "model"));
+  const bytes = new Uint8Array(Float32Array.of(9, 9, 2, 3).buffer);
+  writeFileSync(join(folder, "model", "weights.bin"), bytes);
+  writeFileSync(join(folder, "secret.bin"), bytes);
+  symlinkSync(join(folder, "secret.bin"), join(folder, "model", "link.bin"));
+  const file = join(folder, "model", "m.onnx");
+  const text = (external: Record<string, string>): ModelText => ({
+    graph: {
+      inputs: { x: ["float32", [2]] },
+      outputs: ["y"],
+      constants: { w: { type: "float32", shape: [2], external } },
+      nodes: [{ op: "Mul", inputs: ["x", "w"], outputs: ["y"] }],
+    },
+  });
+  const loadText = (external: Record<string, string>) => {
+    writeFileSync(file, writeModel(text(external)));
+    return load(file);
+  };
+
+  test("are read from the model's folder", async () => {
+    const model = await loadText({ location: "weights.bin", offset: "8", length: "8" });
+    const { y } = await model.run({ x: Float32Array.of(1, 10) });
+    expect(await (y as Tensor).data()).toEqual(Float32Array.of(2, 30));
+  });
+
+  test("or from files that are given", async () => {
+    const model = await load(writeModel(text({ location: "w", offset: "8" })), {
+      externalData: { w: bytes },
+    });
+    const { y } = await model.run({ x: Float32Array.of(1, 10) });
+    expect(await (y as Tensor).data()).toEqual(Float32Array.of(2, 30));
+    await expect(load(writeModel(text({ location: "w" })))).rejects.toThrow(/externalData/);
+  });
+
+  test.each([
+    ["../secret.bin", /does not lie in its folder/],
+    [join(folder, "secret.bin"), /does not lie in its folder/],
+    ["link.bin", /does not lie in its folder/],
+    ["file:///etc/passwd", /does not lie in its folder/],
+    ["none.bin", /is not there/],
+  ])("but from nowhere else: %s", async (location, message) => {
+    await expect(loadText({ location })).rejects.toThrow(message);
+  });
+
+  test("and only as far as they reach", async () => {
+    await expect(loadText({ location: "weights.bin", offset: "12" })).rejects.toThrow(/"w".*end at 20/);
+    await expect(loadText({ location: "weights.bin", offset: "-8" })).rejects.toThrow(/offset/);
+    await expect(loadText({ location: "weights.bin", length: "4" })).rejects.toThrow(/takes 8 bytes/);
   });
 });
 
