@@ -1,7 +1,7 @@
 // Rounding to the element types that brisc has no dtype for, in tensor operations.
 
 import { Tensor } from "../tensor/tensor.js";
-import { bitsOf, type ElementType, narrowLimits } from "./types.js";
+import { bitsOf, type ElementType, narrowLimits, narrowValue } from "./types.js";
 
 export interface Rounding {
   /** Whether what lies beyond the largest number becomes that; default true. Else it is infinite, or NaN. */
@@ -41,6 +41,37 @@ export function roundToNarrow(
   const limited = saturate ? nearest.clamp(-largest, largest) : beyond.where(Number.NaN, nearest);
   // Adding 0 leaves no -0, which these types lack.
   return limited.add(0).cast("float32");
+}
+
+/** The bits of numbers of a narrow float type, as bytes. */
+export function narrowBits(x: Tensor, type: ElementType): Tensor {
+  const { mantissaBits, minExponent } = narrowLimits(type);
+  const exponent = x.eq(0).where(minExponent, x.frexp().exponent.sub(1).maximum(minExponent));
+  const significand = x.abs().ldexp(exponent.rsub(mantissaBits)).cast("int32");
+  // A normal number's leading one carries into the field of the exponent, which is 1 at the least; powers of two have none.
+  const field = exponent.sub(type === "float8e8m0" ? minExponent + 1 : minExponent);
+  const bits = significand.add(field.shl(mantissaBits)).add(
+    x
+      .signbit()
+      .cast("int32")
+      .shl(bitsOf(type) - 1),
+  );
+  return x
+    .isnan()
+    .where(NAN_BITS[type] ?? 0, bits)
+    .cast("uint8");
+}
+
+const NAN_BITS: Partial<Record<ElementType, number>> = {
+  float8e8m0: 0xff,
+  float8e4m3fnuz: 0x80,
+  float8e5m2fnuz: 0x80,
+};
+
+/** The numbers that bits in bytes stand for. */
+export function numbersOfBits(bits: Tensor, type: ElementType): Tensor {
+  const table = Float32Array.from({ length: 2 ** bitsOf(type) }, (_, i) => narrowValue(i, type));
+  return Tensor.from(table).take(bits.cast("int32"));
 }
 
 /** Powers of two beside |x|. The least stands for 0 too. */

@@ -116,6 +116,35 @@ describe("Cast", () => {
   });
 });
 
+test.each([
+  ["float8e4m3fnuz", 256],
+  ["float8e5m2fnuz", 256],
+  ["float8e8m0", 256],
+  ["float4e2m1", 16],
+  ["int4", 16],
+] as const)("all bits of %s survive a way through its values", async (type, count) => {
+  const bits = count === 256 ? "uint8" : "uint4";
+  const chain = [bits, type, bits, "uint8"] as const;
+  const model = await load(
+    writeModel({
+      opsets: { "": 26 },
+      graph: {
+        inputs: { x: ["uint8", [count]] },
+        outputs: ["x4"],
+        nodes: chain.map((to, i) => ({
+          op: i === 0 || i === 3 ? "Cast" : "BitCast",
+          inputs: [i === 0 ? "x" : `x${i}`],
+          outputs: [`x${i + 1}`],
+          attributes: { to: BigInt(codeOf(to)) },
+        })),
+      },
+    }),
+  );
+  const all = Array.from({ length: count }, (_, i) => i);
+  const { x4 } = await model.run({ x: Tensor.from(all, { dtype: "uint8" }) });
+  expect(await (x4 as Tensor).tolist()).toEqual(all);
+});
+
 describe("random numbers", () => {
   test("a seed gives the same numbers, none gives others", async () => {
     const draw = (attributes: Attributes) =>

@@ -2,7 +2,7 @@
 
 import { encodeElements, largestFloat } from "../../scalar/convert.js";
 import { bytesOf, isFloat } from "../../scalar/dtype.js";
-import { roundToNarrow, type Rounding, wrapToPacked } from "../narrow.js";
+import { narrowBits, numbersOfBits, type Rounding, roundToNarrow, wrapToPacked } from "../narrow.js";
 import { parseNumber, printNumber } from "../numerals.js";
 import type { Call, Operators, Result } from "../operator.js";
 import { bitsOf, type ElementType, elementTypeNamed, heldAs, isNative, isPackedInteger } from "../types.js";
@@ -68,6 +68,16 @@ function castLike(call: Call): Result {
   return castTo(call, like.type);
 }
 
+const asBytes = (x: Tensor, type: ElementType): Tensor => {
+  if (isPackedInteger(type)) return x.cast("int32").bitwiseAnd(2 ** bitsOf(type) - 1);
+  return isNative(type) ? x.bitcast("uint8") : narrowBits(x, type);
+};
+
+const fromBytes = (bytes: Tensor, type: ElementType): Tensor => {
+  if (isPackedInteger(type)) return wrapToPacked(bytes, type);
+  return isNative(type) ? bytes.bitcast(type) : numbersOfBits(bytes, type);
+};
+
 /** The same bits as another type of the same width. */
 function bitCast(call: Call): Result {
   const { tensor, type } = call.typed(0);
@@ -75,10 +85,8 @@ function bitCast(call: Call): Result {
   if (to === "string" || bitsOf(to) !== bitsOf(type))
     return call.fail(`elements of ${type} have ${bitsOf(type)} bits, those of ${to} have not`);
   if (to === type) return call.typed(0);
-  if (isPackedInteger(type) && isPackedInteger(to)) return converted(tensor, to);
-  if (!isNative(type) || !isNative(to))
-    return call.fail(`the bits of ${type} are not kept, so as to be read as ${to}`);
-  return tensor.bitcast(to);
+  if (isNative(type) && isNative(to)) return tensor.bitcast(to);
+  return TensorValue.of(fromBytes(asBytes(tensor, type), to), to);
 }
 
 export const conversions: Operators = { Cast: cast, CastLike: castLike, BitCast: bitCast };
