@@ -53,12 +53,7 @@ export abstract class Elementwise extends Operands {
   private truncatedQuotient(other: Operand): Tensor {
     const [x, y] = this.meet(other, "div", notBool("div")).map((node) => this.wrap(node));
     if (isFloat(x.dtype)) return x.div(y).trunc();
-    // Floors of negative quotients that are not whole are one too low.
-    const low = x
-      .mod(y)
-      .ne(0)
-      .logicalAnd(x.lt(0).ne(y.lt(0)));
-    return x.idiv(y).add(low.cast(x.dtype));
+    return x.idiv(y).add(floorIsLow(x, y).cast(x.dtype));
   }
   /** other / this, in floats. */
   rdiv(other: Operand): Tensor {
@@ -92,8 +87,14 @@ export abstract class Elementwise extends Operands {
    * @example Tensor.from([7, -7]).fmod(3); // => [1, -1]
    */
   fmod(other: Operand): Tensor {
-    const size = this.abs().mod(other instanceof TensorCore ? (other as Tensor).abs() : absolute(other));
-    return this.lt(0).where(size.neg(), size);
+    const [x, y] = this.meet(other, "fmod", notBool("fmod")).map((node) => this.wrap(node));
+    if (isFloat(x.dtype)) {
+      const size = x.abs().mod(y.abs());
+      return x.lt(0).where(size.neg(), size);
+    }
+    // Not of magnitudes: the lowest integer has none in its dtype.
+    const rest = x.mod(y);
+    return floorIsLow(x, y).where(rest.sub(y), rest);
   }
   /** this ^ exponent; of integers to whole numbers that are not negative an integer, to integer tensors a float. */
   pow(exponent: Operand): Tensor {
@@ -434,8 +435,12 @@ function within(x: Tensor, bound: Operand, beyond: "lt" | "gt"): Tensor {
   return x[beyond](bound).where(bound, x);
 }
 
-const absolute = (value: number | bigint | boolean): number | bigint =>
-  typeof value === "bigint" ? (value < 0n ? -value : value) : Math.abs(Number(value));
+/** Where the floor of a quotient of integers is one below the quotient rounded towards zero: negative, and not whole. */
+const floorIsLow = (x: Tensor, y: Tensor): Tensor =>
+  x
+    .mod(y)
+    .ne(0)
+    .logicalAnd(x.lt(0).ne(y.lt(0)));
 
 const truth = (value: Operand): Operand =>
   value instanceof TensorCore ? (value as Tensor).bool() : Boolean(value);

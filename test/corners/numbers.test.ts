@@ -38,6 +38,9 @@ corner(28, "division and remainder floor; truncation has names of its own", asyn
   expect(await numbers(x.remainder(y))).toEqual([1, 1, -1, -1]);
   expect(await numbers(x.fmod(y))).toEqual([1, -1, 1, -1]);
   expect(await numbers(x.cast("float32").fmod(y.cast("float32")))).toEqual([1, -1, 1, -1]);
+  expect(await numbers(of("int8", -128, -128, 127, -128).fmod(of("int8", 3, -3, -128, 0)))).toEqual([
+    -2, -2, 127, 0,
+  ]);
   expect(await numbers(x.cast("float32").div(y).trunc())).toEqual([3, -3, -3, 3]);
   // Places before 0 in index arithmetic: a shift to the left of a row read in steps.
   const moved = Tensor.arange(10)
