@@ -38,6 +38,8 @@ export interface Draft {
   readonly after: Set<Draft>;
   /** Whether a large contraction is computed here. */
   contracts: boolean;
+  /** Whether one is for each element of the output: its registers are the tile's, and leave none for another. */
+  tiled: boolean;
   /** Whether its rows can be taken in blocks, since what is made of them are powers relative to their largest element. */
   online: boolean;
   /** The factors of large contractions: their bytes, and the loops that they depend on. Along others they are used again. */

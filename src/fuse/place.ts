@@ -292,9 +292,10 @@ class Placer {
   ): boolean {
     const work = elementsOf(node.inputs[0]);
     const contraction = work >= LARGE_CONTRACTION && hasReuse(node);
+    const full = level.size === draft.loops.length;
+    if (contraction && full && draft.tiled) return false;
     if (contraction && draft.contracts && !this.sharesRows(node, draft, level, position)) return false;
     if (!chainAccepts(draft, level)) return false;
-    const full = level.size === draft.loops.length;
     const parallel = trips(level) >= 4 * this.target.threads;
     const total = Math.max(work, trips(draft.loops));
     if (!full && !parallel && total > SERIAL_WORK) return false;
@@ -321,9 +322,15 @@ class Placer {
   }
 
   /** Notes that a large contraction is computed in a draft, and which of its loops use a factor again. */
-  private noteContraction(node: ReduceNode, draft: Draft, position: readonly Index[]): void {
+  private noteContraction(
+    node: ReduceNode,
+    draft: Draft,
+    position: readonly Index[],
+    level: ReadonlySet<LoopAtom>,
+  ): void {
     if (elementsOf(node.inputs[0]) < LARGE_CONTRACTION || !hasReuse(node)) return;
     draft.contracts = true;
+    draft.tiled ||= level.size === draft.loops.length;
     for (const { base, loops } of factorsAt(node, position, draft.loops))
       draft.factors.push({ bytes: bytesOfNode(base), loops });
   }
@@ -336,7 +343,7 @@ class Placer {
   ): void {
     addLevel(draft, level);
     draft.placements.set(node, { kind: "register" });
-    this.noteContraction(node, draft, uses[0].index);
+    this.noteContraction(node, draft, uses[0].index, level);
     for (const use of uses) this.useReduced(node, use, [...level]);
   }
 
@@ -406,7 +413,7 @@ class Placer {
     });
     const use: Use = { draft, index: position, valid: [], outer: [...level], inner: row, summed: false };
     if (node.op === "reduce") {
-      this.noteContraction(node, draft, position);
+      this.noteContraction(node, draft, position, level);
       this.useReduced(node, use, [...level]);
     } else this.pushUses(node, [use]);
   }
@@ -569,6 +576,7 @@ class Placer {
       sides: new Set(),
       after: new Set(),
       contracts: false,
+      tiled: false,
       online: false,
       factors: [],
       reads: new Set(),

@@ -128,7 +128,10 @@ export class Executor {
     const before = new Set(live.map(([name]) => name));
     const outputs = [...trial.scope].filter(([name]) => !before.has(name) && isRead(name));
     const lazy = [...trial.used].filter((value) => value.known === undefined);
-    await Promise.all(lazy.map(({ tensor }) => tensor.realize({ device })));
+    await Tensor.realize(
+      lazy.map((value) => value.hold()),
+      { device },
+    );
     const names = new Set(outputs.map(([name]) => name));
     const run = jit(
       (...tensors: Tensor[]): Tensor[] => {

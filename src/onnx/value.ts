@@ -99,6 +99,13 @@ export class TensorValue {
     return value;
   }
 
+  /** Gives it memory of its own: what is equal everywhere must not be written into the code that reads it. */
+  hold(): Tensor {
+    const { tensor } = this;
+    if (tensor.node.storage === undefined) this.made = tensor.contiguous();
+    return this.tensor;
+  }
+
   /** Tells the host what was read. */
   know(elements: TypedArray): void {
     this.elements = elements;

@@ -111,6 +111,15 @@ const COMPUTATIONS: readonly Computation[] = [
   },
 ];
 
+it("two large products that are added are a kernel each: a tile's registers hold one", async () => {
+  const sum = () =>
+    given(256, 256)
+      .matmul(given(256, 256))
+      .add(given(256, 256).matmul(given(256, 256)));
+  for (const { name, available } of await availableDevices())
+    if (available) expect(await countKernels([sum().node], name), name).toBe(2);
+});
+
 for (const { name: device, available, reason } of await availableDevices()) {
   describe.skipIf(!available)(`${device}${available ? "" : ` (not available: ${reason})`}`, () => {
     for (const { name, kernels, results } of COMPUTATIONS) {
