@@ -5,7 +5,7 @@
 import { sourceNode } from "../engine/engine.js";
 import { asBools } from "../formats/source.js";
 import { Tensor } from "../tensor/tensor.js";
-import type { AnyOperator } from "./operator.js";
+import { type AnyOperator, PART } from "./operator.js";
 import {
   type AttributeProto,
   type FunctionProto,
@@ -61,6 +61,8 @@ export interface GraphOptions {
   /** Opens files of tensors that lie beside the model. */
   readonly open: OpenBeside;
 }
+
+const utf8 = new TextDecoder();
 
 /** Functions that call functions deeper than this call themselves. */
 const MAX_CALLS = 64;
@@ -123,7 +125,8 @@ class Builder {
       ...context,
       outer: new Set([...context.outer, ...given, ...outputNames(proto.nodes, rename)]),
     };
-    const nodes = sorted(this.nodes(proto.nodes, inner), given, context.outer);
+    const order = sorted(this.nodes(proto.nodes, inner), given, context.outer);
+    const nodes = order.map((node) => withPart(node, { nodes: order, constants, rename }));
     const made = new Set([
       ...given,
       ...nodes.flatMap((node) => node.outputs.filter((name) => name !== undefined)),
@@ -247,6 +250,45 @@ class Builder {
       calls: context.calls + 1,
     });
   }
+}
+
+/** The node with the part of the graph around it that it asks for. */
+function withPart(
+  node: GraphNode,
+  { nodes, constants, rename }: Pick<Graph, "nodes" | "constants"> & Pick<Context, "rename">,
+): GraphNode {
+  const { part } = node.operator;
+  if (part === undefined) return node;
+  const named = (name: string): string[] => {
+    const { string, strings = [] } = node.attributes.get(name) ?? {};
+    return [...(string === undefined ? [] : [string]), ...strings].map((bytes) => rename(utf8.decode(bytes)));
+  };
+  const [inputs, outputs] = [part.from.flatMap(named), named(part.to)];
+  const wanted = new Set(outputs);
+  const made = new Set(inputs);
+  const within: GraphNode[] = [];
+  for (const before of [...nodes].reverse()) {
+    const own = before.outputs.filter((name) => name !== undefined && wanted.has(name) && !made.has(name));
+    if (own.length === 0 || before === node) continue;
+    within.unshift(before);
+    for (const name of before.reads) wanted.add(name);
+  }
+  for (const name of within.flatMap((before) => before.outputs)) if (name !== undefined) made.add(name);
+  const captures = [...wanted].filter((name) => !made.has(name) && !constants.has(name));
+  const slot = (name: string): Slot => ({ name, type: undefined });
+  const graph: Graph = {
+    name: PART,
+    inputs: inputs.map(slot),
+    outputs: outputs.map(slot),
+    constants,
+    nodes: within,
+    captures,
+  };
+  return {
+    ...node,
+    graphs: new Map([...node.graphs, [PART, graph]]),
+    reads: [...new Set([...node.reads, ...captures])],
+  };
 }
 
 const outputNames = (nodes: readonly NodeProto[], rename: (name: string) => string): string[] =>

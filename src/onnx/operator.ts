@@ -28,7 +28,11 @@ export interface AnyOperator {
   readonly control?: ControlOperator;
   /** Gives something else each time, so that it cannot be computed once. */
   readonly random?: boolean;
+  /** The attributes that name tensors between which it runs the graph around it: that is its graph PART. */
+  readonly part?: { readonly from: readonly string[]; readonly to: string };
 }
+
+export const PART = "part of the graph around it";
 
 export type Operators = Readonly<Record<string, Operator>>;
 

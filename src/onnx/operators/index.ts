@@ -18,7 +18,7 @@ import { losses } from "./losses.js";
 import { microsoftQuantised } from "./microsoft-quantised.js";
 import { movement } from "./movement.js";
 import { norms } from "./norms.js";
-import { optimisers } from "./optimisers.js";
+import { gradients, optimisers } from "./optimisers.js";
 import { parts } from "./parts.js";
 import { places } from "./places.js";
 import { pools } from "./pools.js";
@@ -73,6 +73,8 @@ add("", random, { random: true });
 add("com.microsoft", microsoftRandom, { random: true });
 add("ai.onnx.preview.training", optimisers);
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
+for (const [name, operator] of Object.entries(gradients))
+  all.set(`ai.onnx.preview.training:${name}`, operator);
 for (const [name, run] of Object.entries(flexible)) all.set(`ai.onnx.preview:${name}`, { control: run });
 
 export const findOperator = (domain: string, name: string): AnyOperator | undefined =>

@@ -1,7 +1,17 @@
-// Steps of training: of weights, their gradients and what an optimiser remembers of them, the next ones.
+// Training: gradients of a part of the graph, and steps: of weights, their gradients and what an optimiser remembers of them, the next ones.
 
+import { gradientsFor } from "../../tensor/functional.js";
 import type { Tensor } from "../../tensor/tensor.js";
-import type { Call, Operator, Operators } from "../operator.js";
+import {
+  type AnyOperator,
+  type Call,
+  type Operator,
+  type Operators,
+  PART,
+  type Request,
+  type Result,
+} from "../operator.js";
+import { TensorValue, type Value } from "../value.js";
 
 /** One weight's next values, of its values now: the weight, its gradient with the penalty of its size, and its memories. */
 type Step = (weight: Tensor, gradient: Tensor, memories: readonly Tensor[]) => readonly Tensor[];
@@ -64,3 +74,17 @@ const momentum = optimiser(1, (call, rate, count) => {
 });
 
 export const optimisers: Operators = { Adagrad: adagrad, Adam: adam, Momentum: momentum };
+
+/** Of the tensor y, with respect to those that xs names; the inputs are their values and those of the tensors zs. */
+function* gradient(call: Call): Generator<Request, readonly Result[], readonly Value[]> {
+  const sources = (call.texts("xs") ?? []).map((_, i) => call.tensor(i).clone().requiresGrad_());
+  const inputs = call.inputs.map((_, i) => (i < sources.length ? TensorValue.of(sources[i]) : call.value(i)));
+  const [y] = yield { kind: "graph", graph: call.graph(PART), inputs };
+  if (y?.kind !== "tensor" || !y.tensor.node.differentiable)
+    return call.fail("y must be a tensor of floats that is computed from xs without reading elements");
+  return gradientsFor(y.tensor, sources, y.tensor.onesLike());
+}
+
+export const gradients: Readonly<Record<string, AnyOperator>> = {
+  Gradient: { control: gradient, part: { from: ["xs", "zs"], to: "y" } },
+};
