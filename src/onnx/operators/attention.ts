@@ -20,7 +20,8 @@ export const joinHeads = (x: Tensor): Tensor => x.transpose(1, 2).flatten(2);
 export const shared = (x: Tensor, heads: number): Tensor =>
   x.sizeAt(1) === heads ? x : x.repeatInterleave(heads / x.sizeAt(1), 1);
 
-const steps = (count: number, shape: readonly number[]): Tensor =>
+/** 0, 1, 2 .. in a shape. */
+export const steps = (count: number, shape: readonly number[]): Tensor =>
   Tensor.arange(count, undefined, 1, { dtype: "int32" }).reshape([...shape]);
 
 /**

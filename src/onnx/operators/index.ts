@@ -15,6 +15,9 @@ import { indexing } from "./indexing.js";
 import { integerProducts } from "./integer-products.js";
 import { logic } from "./logic.js";
 import { losses } from "./losses.js";
+import { microsoftAttentions } from "./microsoft-attention.js";
+import { microsoftNorms } from "./microsoft-norms.js";
+import { microsoftProducts } from "./microsoft-products.js";
 import { microsoftQuantised } from "./microsoft-quantised.js";
 import { movement } from "./movement.js";
 import { norms } from "./norms.js";
@@ -68,7 +71,14 @@ for (const family of [
   resizing,
 ])
   add("", family);
-for (const family of [microsoftActivations, microsoftQuantised]) add("com.microsoft", family);
+for (const family of [
+  microsoftActivations,
+  microsoftProducts,
+  microsoftNorms,
+  microsoftAttentions,
+  microsoftQuantised,
+])
+  add("com.microsoft", family);
 add("", random, { random: true });
 add("com.microsoft", microsoftRandom, { random: true });
 add("ai.onnx.preview.training", optimisers);

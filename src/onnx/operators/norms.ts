@@ -1,5 +1,6 @@
 // Normalisation, by statistics of a batch, of channels, of rows.
 
+import type { DType } from "../../scalar/dtype.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operators, Result } from "../operator.js";
 import { heldAs, elementType } from "../types.js";
@@ -9,7 +10,7 @@ const along = (vector: Tensor, x: Tensor, axis: number): Tensor =>
   vector.reshape(x.shape.map((_, i) => (i === axis ? -1 : 1)));
 
 /** The dtype in which statistics are taken. */
-const stash = (call: Call): ReturnType<typeof heldAs> => heldAs(elementType(call.int("stash_type", 1)));
+const stash = (call: Call): DType => heldAs(elementType(call.int("stash_type", 1)));
 
 interface Moments {
   readonly mean: Tensor;
@@ -78,27 +79,46 @@ function groupNormalization(call: Call): Tensor {
     .flatten(1, 2);
 }
 
-/** Over the last axes from `axis` on; also the means, and what was multiplied by. */
-export function layerNormalization(call: Call): Result[] {
-  const [x, scale] = [call.tensor(0), call.tensor(1)];
-  const bias = call.optional(2);
-  const first = call.axis(call.int("axis", -1), x.ndim);
-  const axes = x.shape.map((_, axis) => axis).slice(first);
-  const wide = x.cast(stash(call));
-  const moments = momentsOf(wide, axes);
-  const inverse = moments.variance.add(call.float("epsilon", 1e-5)).rsqrt();
-  const scaled = wide.sub(moments.mean).mul(inverse).cast(x.dtype).mul(scale);
-  return [bias === undefined ? scaled : scaled.add(bias), moments.mean, inverse];
+export interface RowsOptions {
+  /** The first of the axes that are normalised; default the last. */
+  readonly first?: number;
+  readonly eps: number;
+  /** In which statistics are taken. */
+  readonly wide: DType;
 }
 
-function rmsNormalization(call: Call): Tensor {
-  const [x, scale] = call.tensors();
-  const first = call.axis(call.int("axis", -1), x.ndim);
-  const axes = x.shape.map((_, axis) => axis).slice(first);
-  const wide = x.cast(stash(call));
-  const inverse = wide.square().mean(axes, { keepdim: true }).add(call.float("epsilon", 1e-5)).rsqrt();
-  return wide.mul(inverse).cast(x.dtype).mul(scale);
+const rowAxes = (x: Tensor, first = x.ndim - 1): number[] => x.shape.map((_, axis) => axis).slice(first);
+
+/** Over the last axes; also the means, and what was multiplied by. */
+export function layerNormalised(
+  x: Tensor,
+  scale: Tensor,
+  bias: Tensor | undefined,
+  { first, eps, wide }: RowsOptions,
+): [y: Tensor, mean: Tensor, inverse: Tensor] {
+  const rows = x.cast(wide);
+  const { mean, variance } = momentsOf(rows, rowAxes(x, first));
+  const inverse = variance.add(eps).rsqrt();
+  const scaled = rows.sub(mean).mul(inverse).cast(x.dtype).mul(scale);
+  return [bias === undefined ? scaled : scaled.add(bias), mean, inverse];
 }
+
+/** By the root of the mean square over the last axes, and what was multiplied by. */
+export function rmsNormalised(
+  x: Tensor,
+  scale: Tensor,
+  { first, eps, wide }: RowsOptions,
+): [y: Tensor, inverse: Tensor] {
+  const rows = x.cast(wide);
+  const inverse = rows.square().mean(rowAxes(x, first), { keepdim: true }).add(eps).rsqrt();
+  return [rows.mul(inverse).cast(x.dtype).mul(scale), inverse];
+}
+
+const rowsOptions = (call: Call): RowsOptions => ({
+  first: call.axis(call.int("axis", -1), call.tensor(0).ndim),
+  eps: call.float("epsilon", 1e-5),
+  wide: stash(call),
+});
 
 /** Divided by the norm along an axis; where that is 0, so is the result. */
 function lpNormalization(call: Call): Tensor {
@@ -137,8 +157,11 @@ export const norms: Operators = {
   BatchNormalization: batchNormalization,
   InstanceNormalization: instanceNormalization,
   GroupNormalization: groupNormalization,
-  LayerNormalization: layerNormalization,
-  RMSNormalization: rmsNormalization,
+  LayerNormalization: (call) =>
+    layerNormalised(call.tensor(0), call.tensor(1), call.optional(2), rowsOptions(call)),
+  RMSNormalization: (call) => rmsNormalised(call.tensor(0), call.tensor(1), rowsOptions(call))[0],
+  // As some exporters write it.
+  SimplifiedLayerNormalization: (call) => rmsNormalised(call.tensor(0), call.tensor(1), rowsOptions(call)),
   LpNormalization: lpNormalization,
   MeanVarianceNormalization: meanVarianceNormalization,
   LRN: lrn,

@@ -4,7 +4,7 @@ import { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operators } from "../operator.js";
 
 /** alpha A B + beta C, A and B transposed if so asked. */
-function gemm(call: Call): Tensor {
+export function gemm(call: Call): Tensor {
   const transposed = (i: number, name: string): Tensor =>
     call.flag(name) ? call.tensor(i).transpose(0, 1) : call.tensor(i);
   const product = transposed(0, "transA").matmul(transposed(1, "transB"));

@@ -5,10 +5,10 @@ import { recurrence } from "../../tensor/recurrence.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operators, Result } from "../operator.js";
 
-type Activation = (x: Tensor) => Tensor;
+export type Activation = (x: Tensor) => Tensor;
 
 /** Activations by name, of their two numbers. */
-const ACTIVATIONS: Readonly<Record<string, (alpha?: number, beta?: number) => Activation>> = {
+export const ACTIVATIONS: Readonly<Record<string, (alpha?: number, beta?: number) => Activation>> = {
   Relu: () => (x) => x.relu(),
   Tanh: () => (x) => x.tanh(),
   Sigmoid: () => (x) => x.sigmoid(),
