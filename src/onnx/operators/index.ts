@@ -30,6 +30,7 @@ import { recurrent } from "./recurrent.js";
 import { quantisation } from "./quantisation.js";
 import { microsoftRandom, random } from "./random.js";
 import { reductions } from "./reductions.js";
+import { regions } from "./regions.js";
 import { resizing } from "./resize.js";
 import { scans } from "./scans.js";
 import { sequences } from "./sequences.js";
@@ -69,6 +70,7 @@ for (const family of [
   signals,
   strings,
   resizing,
+  regions,
 ])
   add("", family);
 for (const family of [
