@@ -43,6 +43,8 @@ function batchNormalization(call: Call): Result[] {
     call.version >= 14
       ? call.flag("training_mode")
       : call.version < 7 && !call.flag("is_test") && call.wants(1);
+  // Before version 9 there could be statistics for each place.
+  if (!training && mean.ndim > 1) return [normalised(x, { mean, variance }, eps).mul(scale).add(bias)];
   if (!training) return [x.batchNorm(mean, variance, { weight: scale, bias, eps }).cast(x.dtype)];
   const axes = x.shape.map((_, axis) => axis).filter((axis) => axis !== 1);
   const moments = momentsOf(x.cast(mean.dtype), axes);

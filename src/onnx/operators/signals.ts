@@ -18,11 +18,12 @@ function dft(call: Call): Tensor {
     call.version >= 20 ? (call.has(2) ? call.number(2) : -2) : call.int("axis", 1),
     x.ndim,
   );
-  const length = call.has(1) ? call.number(1) : undefined;
   const [inverse, onesided] = [call.flag("inverse"), call.flag("onesided")];
+  const whole = inverse && onesided ? 2 * (x.sizeAt(axis) - 1) : x.sizeAt(axis);
+  const length = call.has(1) ? call.number(1) : whole;
   // The axis of pairs last, the axis of the signal before it.
   const signal = complexPairs(x).movedim(axis, -2);
-  const result = transform(signal, { inverse, onesided, length: length ?? x.sizeAt(axis) });
+  const result = transform(signal, { inverse, onesided, length });
   return result.movedim(-2, axis).cast(x.dtype);
 }
 
