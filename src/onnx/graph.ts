@@ -126,7 +126,8 @@ class Builder {
       outer: new Set([...context.outer, ...given, ...outputNames(proto.nodes, rename)]),
     };
     const order = sorted(this.nodes(proto.nodes, inner), given, context.outer);
-    const nodes = order.map((node) => withPart(node, { nodes: order, constants, rename }));
+    const nodes: GraphNode[] = [];
+    for (const node of order) nodes.push(withPart(node, { nodes, constants, rename }));
     const made = new Set([
       ...given,
       ...nodes.flatMap((node) => node.outputs.filter((name) => name !== undefined)),
@@ -193,6 +194,9 @@ class Builder {
     const present = (name: string): string | undefined => (name === "" ? undefined : context.rename(name));
     const inputs = proto.inputs.map(present);
     const captured = [...graphs.values()].flatMap(({ captures }) => captures);
+    // The part of the graph that it runs comes before it.
+    if (operator.part !== undefined)
+      captured.push(...textsOf(attributes.get(operator.part.to)).map(context.rename));
     return {
       label,
       name,
@@ -252,6 +256,9 @@ class Builder {
   }
 }
 
+const textsOf = ({ string, strings = [] }: Partial<AttributeProto> = {}): string[] =>
+  [...(string === undefined ? [] : [string]), ...strings].map((bytes) => utf8.decode(bytes));
+
 /** The node with the part of the graph around it that it asks for. */
 function withPart(
   node: GraphNode,
@@ -259,17 +266,14 @@ function withPart(
 ): GraphNode {
   const { part } = node.operator;
   if (part === undefined) return node;
-  const named = (name: string): string[] => {
-    const { string, strings = [] } = node.attributes.get(name) ?? {};
-    return [...(string === undefined ? [] : [string]), ...strings].map((bytes) => rename(utf8.decode(bytes)));
-  };
+  const named = (name: string): string[] => textsOf(node.attributes.get(name)).map(rename);
   const [inputs, outputs] = [part.from.flatMap(named), named(part.to)];
   const wanted = new Set(outputs);
   const made = new Set(inputs);
   const within: GraphNode[] = [];
   for (const before of [...nodes].reverse()) {
     const own = before.outputs.filter((name) => name !== undefined && wanted.has(name) && !made.has(name));
-    if (own.length === 0 || before === node) continue;
+    if (own.length === 0) continue;
     within.unshift(before);
     for (const name of before.reads) wanted.add(name);
   }

@@ -1,7 +1,6 @@
-// Attention, and what stands around it: rotations by position, linear attention, causal convolutions. Written out as
-// products, masks and a softmax: that it runs as one kernel is the schedule's work.
+// Attention, and rotations by position. Written out as products, masks and a softmax: that it runs as one kernel is the
+// schedule's work.
 
-import { recurrence } from "../../tensor/recurrence.js";
 import { accumulationType } from "../../tensor/reduction.js";
 import { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operators, Result } from "../operator.js";
@@ -138,61 +137,7 @@ function rotaryEmbedding(call: Call): Tensor {
   return flat ? joinHeads(result) : result;
 }
 
-/** A state of keys times values that every token adds to, and reads (Katharopoulos and others, 2020; Yang and others, 2024). */
-function linearAttention(call: Call): Result[] {
-  const heads = call.int("kv_num_heads") ?? call.fail("it needs the attribute kv_num_heads");
-  const queryHeads = call.int("q_num_heads") ?? call.fail("it needs the attribute q_num_heads");
-  const rule = call.text("update_rule", "gated_delta");
-  const dtype = call.tensor(0).dtype;
-  const wide = (x: Tensor): Tensor => (dtype === "float64" ? x : x.cast("float32"));
-  /** [b, t, heads * width] as [t, b * heads, width]. */
-  const byStep = (x: Tensor): Tensor => inHeads(wide(x), heads).flatten(0, 1).transpose(0, 1);
-  const [k, v] = [byStep(call.tensor(1)), byStep(call.tensor(2))];
-  const [tokens, rows, keyWidth] = k.sizes;
-  const valueWidth = v.sizeAt(-1);
-  const gated = rule.startsWith("gated");
-  const delta = rule.endsWith("delta");
-  const inputs = [k, v];
-  if (gated) inputs.push(byStep(call.tensor(4)).exp());
-  if (delta) inputs.push(byStep(call.tensor(5)));
-  const start = call.has(3)
-    ? wide(call.tensor(3)).reshape([rows, keyWidth * valueWidth])
-    : Tensor.zeros([rows, keyWidth * valueWidth]);
-  const [states] = recurrence(
-    inputs.map((x) => x.contiguous()),
-    [start.contiguous()],
-    ([key, value, ...rest], [flatState]) => {
-      const before = flatState.reshape([rows, keyWidth, valueWidth]);
-      const state = gated ? before.mul(rest[0].unsqueeze(-1)) : before;
-      const recalled = delta ? state.mul(key.unsqueeze(-1)).sum(1) : undefined;
-      const written = recalled === undefined ? value : value.sub(recalled).mul(rest[rest.length - 1]);
-      return [state.add(key.unsqueeze(-1).mul(written.unsqueeze(1))).flatten(1)];
-    },
-  );
-  const each = states.reshape([tokens, -1, heads, keyWidth, valueWidth]).permute([1, 2, 0, 3, 4]);
-  const q = inHeads(wide(call.tensor(0)), queryHeads);
-  const scale = call.float("scale", 0) || 1 / Math.sqrt(q.sizeAt(-1));
-  const read = q.unsqueeze(-1).mul(shared(each, queryHeads)).sum(-2).mul(scale);
-  const last = each.select(2, tokens - 1);
-  return [joinHeads(read).cast(dtype), last.cast(call.has(3) ? call.tensor(3).dtype : dtype)];
-}
-
-/** Each channel by itself, over the places up to now; the last places are kept for the next call. */
-function causalConvolution(call: Call): Result[] {
-  const [x, weight] = [call.tensor(0), call.tensor(1)];
-  const before = weight.sizeAt(-1) - 1;
-  const channels = x.sizeAt(1);
-  const past = call.optional(3) ?? Tensor.zeros([x.sizeAt(0), channels, before], { dtype: x.dtype });
-  const all = past.cat(2, x);
-  const result = all.conv1d(weight, call.optional(2), { groups: channels });
-  const activation = call.text("activation", "none");
-  const activated = activation === "none" ? result : result.mul(result.sigmoid());
-  return [activated, all.narrow(2, all.sizeAt(2) - before, before)];
-}
-
 export const attentions: Operators = {
   Attention: attention,
   RotaryEmbedding: rotaryEmbedding,
-  LinearAttention: linearAttention,
-  CausalConvWithState: causalConvolution,
 };

@@ -13,6 +13,7 @@ import { flexible } from "./flexible-attention.js";
 import { functions } from "./functions.js";
 import { indexing } from "./indexing.js";
 import { integerProducts } from "./integer-products.js";
+import { linearAttentions } from "./linear-attention.js";
 import { logic } from "./logic.js";
 import { losses } from "./losses.js";
 import { microsoftAttentions } from "./microsoft-attention.js";
@@ -65,6 +66,7 @@ for (const family of [
   norms,
   recurrent,
   attentions,
+  linearAttentions,
   losses,
   sequences,
   signals,
@@ -78,6 +80,7 @@ for (const family of [
   microsoftProducts,
   microsoftNorms,
   microsoftAttentions,
+  linearAttentions,
   microsoftQuantised,
 ])
   add("com.microsoft", family);
