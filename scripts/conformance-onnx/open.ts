@@ -3,7 +3,6 @@
 
 const rounding =
   "the expected values are rounded after each step of the softmax, brisc's once at its end, as PyTorch's";
-const maps = "operators of ai.onnx.ml are not written yet";
 const images = "images are not decoded yet";
 
 export const OPEN: Readonly<Record<string, string>> = {
@@ -12,12 +11,6 @@ export const OPEN: Readonly<Record<string, string>> = {
   test_attention_4d_causal_bf16: rounding,
   test_attention_4d_causal_bf16_expanded: rounding,
   test_attention_4d_causal_fp16_expanded: rounding,
-  test_ai_onnx_ml_binarizer: maps,
-  test_ai_onnx_ml_label_encoder_string_int: maps,
-  test_ai_onnx_ml_label_encoder_string_int_no_default: maps,
-  test_ai_onnx_ml_label_encoder_tensor_value_only_mapping: maps,
-  test_ai_onnx_ml_tree_ensemble_set_membership: maps,
-  test_ai_onnx_ml_tree_ensemble_single_tree: maps,
   ...Object.fromEntries(
     ["bmp_rgb", "jpeg_grayscale", "jpeg_rgb", "png_rgb", "pnm_rgb", "webp_rgb"].map((kind) => [
       `test_image_decoder_decode_${kind}`,

@@ -36,6 +36,9 @@ export const PART = "part of the graph around it";
 
 export type Operators = Readonly<Record<string, Operator>>;
 
+/** What a class may be called. */
+export type Label = string | number | bigint;
+
 /** Thrown where elements are asked for that the host does not know. */
 export class ElementsNeeded extends Error {
   constructor(readonly value: TensorValue) {
@@ -118,7 +121,11 @@ export class Call {
 
   /** The elements of the i-th input. Where they are not known, the graph is run first to know them. */
   known(i: number): TypedArray {
-    const value = this.typed(i);
+    return this.elements(this.typed(i));
+  }
+
+  /** The elements of a value that this node reads. */
+  elements(value: TensorValue): TypedArray {
     if (value.known === undefined) throw new ElementsNeeded(value);
     return value.known;
   }
@@ -172,6 +179,18 @@ export class Call {
 
   texts(name: string): string[] | undefined {
     return this.node.attributes.get(name)?.strings.map((bytes) => utf8.decode(bytes));
+  }
+
+  /** A list of labels: integers exactly, floats or strings, by which of them the attribute has. */
+  labels(name: string): Label[] | undefined {
+    const attribute = this.node.attributes.get(name);
+    if (attribute === undefined) return undefined;
+    const { ints, floats, strings } = attribute;
+    return ints.length > 0
+      ? [...ints]
+      : floats.length > 0
+        ? [...floats]
+        : strings.map((bytes) => utf8.decode(bytes));
   }
 
   /** An attribute that is a tensor. */

@@ -10,6 +10,7 @@ import { control } from "./control.js";
 import { convolutions } from "./convolutions.js";
 import { deformables } from "./deformable.js";
 import { flexible } from "./flexible-attention.js";
+import { classifiers, features } from "./features.js";
 import { functions } from "./functions.js";
 import { indexing } from "./indexing.js";
 import { integerProducts } from "./integer-products.js";
@@ -37,6 +38,7 @@ import { scans } from "./scans.js";
 import { sequences } from "./sequences.js";
 import { signals } from "./signals.js";
 import { strings } from "./strings.js";
+import { treeClassifiers, trees } from "./trees.js";
 
 const all = new Map<string, AnyOperator>();
 
@@ -87,6 +89,9 @@ for (const family of [
 add("", random, { random: true });
 add("com.microsoft", microsoftRandom, { random: true });
 add("ai.onnx.preview.training", optimisers);
+for (const family of [features, trees]) add("ai.onnx.ml", family);
+for (const [name, run] of Object.entries({ ...classifiers, ...treeClassifiers }))
+  all.set(`ai.onnx.ml:${name}`, { control: run });
 for (const [name, run] of Object.entries(control)) all.set(`:${name}`, { control: run });
 for (const [name, operator] of Object.entries(gradients))
   all.set(`ai.onnx.preview.training:${name}`, operator);
