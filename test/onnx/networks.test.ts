@@ -136,6 +136,24 @@ describe("signals", () => {
   });
 });
 
+describe("short-time transforms", () => {
+  test("one window is the whole signal, whose axis of pairs may be missing", async () => {
+    const signal = Tensor.from([[1, 2, 3, 4]]);
+    const step = Tensor.full([], 1, { dtype: "int32" });
+    const expected = [
+      [
+        [
+          [10, 0],
+          [-2, 2],
+          [-2, 0],
+        ],
+      ],
+    ];
+    expect(await listOf("STFT", [signal, step], { opset: 17 })).toEqual(expected);
+    expect(await listOf("STFT", [signal.unsqueeze(-1), step], { opset: 17 })).toEqual(expected);
+  });
+});
+
 describe("attention", () => {
   const flexible = (modifier: GraphText) =>
     load(

@@ -41,14 +41,12 @@ function transform(x: Tensor, { inverse, onesided, length }: Transform): Tensor 
   return onesided ? whole.narrow(-2, 0, Math.floor(length / 2) + 1) : whole;
 }
 
-/** Spectra of windows that step along a signal [b, n, 1 or 2]. */
+/** Spectra of windows that step along a signal [b, n, 1 or 2], or as some exporters give it [b, n]. */
 function stft(call: Call): Tensor {
-  const x = call.tensor(0);
+  const x = call.tensor(0).ndim === 2 ? call.tensor(0).unsqueeze(-1) : call.tensor(0);
   const step = call.number(1);
   const window = call.optional(2)?.cast("float64");
-  const length = call.has(3)
-    ? call.number(3)
-    : (window?.sizeAt(0) ?? call.fail("it needs a window or a length"));
+  const length = call.has(3) ? call.number(3) : (window?.sizeAt(0) ?? x.sizeAt(1));
   const frames = complexPairs(x).unfold(1, length, step).movedim(-1, -2);
   const shaped = window === undefined ? frames : frames.mul(window.unsqueeze(-1));
   const onesided = call.flag("onesided", true);
