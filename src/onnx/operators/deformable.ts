@@ -2,9 +2,7 @@
 
 import { Tensor } from "../../tensor/tensor.js";
 import type { Call, Operators } from "../operator.js";
-import { windowsOf } from "./windows.js";
-
-const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
+import { product, windowsOf } from "./windows.js";
 
 function deformable(call: Call): Tensor {
   const [x, weight, offset] = [0, 1, 2].map((i) => call.tensor(i));

@@ -5,7 +5,7 @@ import { reduceIdentity } from "../../scalar/evaluate.js";
 import { isFloat } from "../../scalar/dtype.js";
 import type { Call, Operators, Result } from "../operator.js";
 import { TensorValue } from "../value.js";
-import { elementAxes, elementsOf, type Windows, windowsOf } from "./windows.js";
+import { elementAxes, elementsOf, product, type Windows, windowsOf } from "./windows.js";
 
 const poolWindows = (call: Call, x: Tensor): Windows =>
   windowsOf(call, x, call.ints("kernel_shape") ?? call.fail("it needs the attribute kernel_shape"));
@@ -36,7 +36,6 @@ function placesOf(call: Call, x: Tensor, elements: Tensor, windows: Windows): Te
   const lengths = x.sizes.slice(2);
   // By columns the first of the spatial axes is the one whose neighbours lie next to each other.
   const byColumns = call.flag("storage_order");
-  const product = (list: readonly number[]): number => list.reduce((n, d) => n * d, 1);
   const within = kernel.map((size, i) => {
     const part = first.idiv(product(kernel.slice(i + 1))).remainder(size);
     const place = part
@@ -62,7 +61,6 @@ function maxUnpool(call: Call): Tensor {
   );
   const inner = [...x.sizes.slice(0, 2), ...plain];
   const shape = call.has(2) ? call.integers(2) : inner;
-  const product = (list: readonly number[]): number => list.reduce((n, d) => n * d, 1);
   // Places count in the tensor that was pooled, which may be smaller than the one asked for.
   const flat = Tensor.zeros([product(inner)], { dtype: x.dtype });
   const filled = flat.scatter(0, places.cast("int32").ravel(), x.ravel()).reshape(inner);

@@ -71,3 +71,6 @@ export function elementsOf(x: Tensor, windows: Windows, fill: number): Tensor {
 
 /** The axes that `elementsOf` has added. */
 export const elementAxes = ({ kernel }: Windows): number[] => kernel.map((_, i) => 2 + kernel.length + i);
+
+/** Of sizes: the number of elements. */
+export const product = (sizes: readonly number[]): number => sizes.reduce((n, size) => n * size, 1);
