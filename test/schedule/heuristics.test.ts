@@ -281,6 +281,34 @@ it("running totals are taken apart, in lanes, and if they are long in blocks for
   }
 });
 
+it("a contraction that fills a row keeps its own loop where the row is summed: its lanes go along the row", () => {
+  const kernel = parseKernel(`kernel pooled(out: float32[40], a: float32[12544], b: float32[2560]) {
+  for i in 40 {
+    alloc local row: float32[196]
+    for r in 196 {
+      alloc local acc: float32[1]
+      store acc[0] = float32:0
+      for k in 64 {
+        accumulate add acc[0] = mul(a[k*196 + r], b[i*64 + k])
+      }
+      store row[r] = acc[0]
+    }
+    alloc local sum: float32[1]
+    store sum[0] = float32:0
+    for j in 196 {
+      %1 = row[j]
+      accumulate add sum[0] = where(le(%1, float32:0), float32:0, %1)
+    }
+    store out[i] = sum[0]
+  }
+}`);
+  const target = cpuTarget(64, 32, 2);
+  const { actions } = heuristicSchedule(kernel, target);
+  expect(actions.filter(({ action }) => action === "merge")).toEqual([]);
+  expect(actions.some((a) => a.action === "vectorize" && a.loop.startsWith("r"))).toBe(true);
+  check(kernel, target);
+});
+
 it("columns that no cache holds are summed row by row, by each thread in rows of its own", () => {
   for (const [threads, names] of [
     [1, ["distribute", "reorder"]],

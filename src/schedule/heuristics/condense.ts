@@ -1,7 +1,9 @@
 // Fewer passes over the rows of a row program: what fills a row, what sums it up, and what scales it become parts of the
 // loops before or after.
 
+import { strideOf } from "../../kernel/index.js";
 import { type Buffer, type ForStmt, loadsOf, type Stmt, visitStatements } from "../../kernel/ir.js";
+import { isIndependent } from "../actions/loops.js";
 import type { Draft } from "./draft.js";
 
 /** Merges loops over rows inside the loop `row`, and takes factors common to a whole row out of sums over it. */
@@ -15,7 +17,9 @@ export function condenseRows(draft: Draft, row: string): void {
     const [user] = users;
     if (user === undefined) continue;
     const whole = user.atom.extent.key === fill.atom.extent.key;
-    if (whole && (isPlain(fill) || users.length === 1) && isPlain(user)) {
+    // A contraction may want lanes along the row that it fills, which a sum over the row in the same loop would deny it.
+    const joins = isPlain(fill) || (users.length === 1 && (isIndependent(user) || !readsAlong(fill)));
+    if (whole && joins && isPlain(user)) {
       draft.attempt([
         () => draft.apply({ action: "merge", first: fill.atom.name, second: user.atom.name }),
         () => draft.choose(`${filled.name} merged`, true, [true, false]),
@@ -49,6 +53,9 @@ const stores = (s: ForStmt, buffer: Buffer): boolean => {
 
 /** A loop that holds no other. */
 const isPlain = (s: ForStmt): boolean => s.body.every((inner) => inner.kind !== "for");
+
+/** Whether neighbours of the row are made from neighbours in memory. */
+const readsAlong = (s: ForStmt): boolean => loadsOf([s]).some((x) => strideOf(x.index, s.atom) === 1);
 
 /** The loop of a nest that sums over a row, inside loops of its own. */
 function sumOver(s: ForStmt, row: Buffer): string | undefined {
