@@ -6,7 +6,6 @@
 import { getConfig } from "../engine/config.js";
 import { bufferNode } from "../graph/node.js";
 import { jit } from "../tensor/jit.js";
-import { TensorError } from "../tensor/core.js";
 import { Tensor } from "../tensor/tensor.js";
 import type { Graph, GraphNode } from "./graph.js";
 import { Call, ElementsNeeded, resultsOf } from "./operator.js";
@@ -27,6 +26,8 @@ type Scope = Map<string, Value>;
 const FEW = 4096;
 /** Loops are written out up to so many nodes; longer ones run step by step. */
 const MAX_INLINED = 4096;
+/** Steps of a loop after which others get a turn. */
+const TURN = 64;
 /** Steps for other kinds of inputs that are kept. */
 const MAX_SEGMENTS = 64;
 
@@ -159,8 +160,11 @@ export class Executor {
       if (control !== undefined) {
         const steps = control(call);
         let answer: readonly Value[] = [];
-        for (let next = steps.next(answer); ; next = steps.next(answer)) {
+        for (let count = 1; ; count++) {
+          const next = steps.next(answer);
           if (next.done) return give(node, resultsOf(next.value), scope);
+          // A loop may have no end: whoever wants to stop it gets a turn now and then.
+          if (count % TURN === 0) await new Promise((resolve) => setTimeout(resolve));
           options.signal?.throwIfAborted();
           if (next.value.kind === "graph") {
             const { graph, inputs } = next.value;
@@ -180,7 +184,7 @@ export class Executor {
         }
       }
     } catch (error) {
-      throw named(error, node);
+      throw options.signal?.aborted ? error : named(error, node);
     }
   }
 
@@ -233,11 +237,10 @@ function give(node: GraphNode, values: readonly (Value | undefined)[], scope: Sc
   });
 }
 
-/** The error with the node's name before it. */
+/** The error with the node's name before it; what is no error of the node, or has a name already, stays. */
 function named(error: unknown, node: GraphNode): unknown {
   if (error instanceof ElementsNeeded || error instanceof TooLong || error instanceof NodeError) return error;
-  if (!(error instanceof OnnxError || error instanceof TensorError || error instanceof RangeError))
-    return error;
+  if (!(error instanceof Error)) return error;
   return new NodeError(`node ${node.label}: ${error.message}`, { cause: error });
 }
 
@@ -347,7 +350,7 @@ class Walk {
     path: string,
   ): readonly Value[] {
     const scope = bind(graph, inputs, outer);
-    this.inlined += graph.nodes.length;
+    this.inlined += 1 + graph.nodes.length;
     if (this.inlined > MAX_INLINED) throw new TooLong("a loop is too long to be written out");
     for (const node of graph.nodes) this.node(node, graph, scope, path);
     return graph.outputs.map(({ name }) => find(name, scope, graph));

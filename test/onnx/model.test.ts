@@ -254,6 +254,17 @@ describe("control flow", () => {
     }
   });
 
+  test("a loop without an end can be stopped", async () => {
+    const [node] = loop([3]).graph.nodes;
+    const endless = { ...loop([3]).graph, nodes: [{ ...node, inputs: ["", "go", "x"] }] };
+    const model = await open({ graph: endless });
+    const run = model.run(
+      { x: Float32Array.of(1), go: Tensor.full([], true) },
+      { signal: AbortSignal.timeout(100) },
+    );
+    await expect(run).rejects.toMatchObject({ name: "TimeoutError" });
+  });
+
   test("a loop that may not begin gives what it was given", async () => {
     const model = await open({
       ...loop([3]),

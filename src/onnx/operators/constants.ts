@@ -54,6 +54,8 @@ function range(call: Call): Result {
   const { type } = call.typed(0);
   const [start, limit, step] = [0, 1, 2].map((i) => call.number(i));
   const count = Math.max(0, Math.ceil((limit - start) / step));
+  if (!Number.isSafeInteger(count))
+    call.fail(`there is no range from ${start} to ${limit} in steps of ${step}`);
   const dtype = heldAs(type);
   const places = Tensor.arange(count, undefined, 1, { dtype: "int32" }).cast(dtype);
   return TensorValue.of(
